@@ -1,0 +1,340 @@
+#include "common/db/db.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+
+struct db {
+    struct db_conf conf;
+    PGconn *conn;
+    bool in_transaction;
+};
+
+bool db_open(struct db **ret, const struct db_conf *conf, struct err *err)
+{
+    AUTO(auto_db) struct db *db = calloc(1, sizeof(*db));
+    char *why = NULL;
+    PQconninfoOption *options = PQconninfoParse(conf->conninfo, &why);
+
+    if (!db)
+        return err_memory(err);
+    if (!options) {
+        err_set(err, ERR_CONFIG, "PostgreSQL connection string: %s", why ? why : "cannot be read");
+        PQfreemem(why);
+        return false;
+    }
+    PQconninfoFree(options);
+    db->conf = *conf;
+    *ret = TAKE(db);
+    return true;
+}
+
+static void disconnect(struct db *db)
+{
+    PQfinish(db->conn);
+    db->conn = NULL;
+    db->in_transaction = false;
+}
+
+void db_close(struct db *db)
+{
+    if (!db)
+        return;
+    disconnect(db);
+    free(db);
+}
+
+PGconn *db_raw(struct db *db)
+{
+    return db->conn;
+}
+
+bool db_is_connected(const struct db *db)
+{
+    return db->conn && PQstatus(db->conn) == CONNECTION_OK;
+}
+
+/* Who has to act on an SQLSTATE. See "Kinds" in db.h. */
+static enum err_kind kind_of(const char *state)
+{
+    static const char *const config[] = {"28", "3D", "3F", "42"};
+
+    if (!state)
+        return ERR_TRANSIENT;
+    if (strncmp(state, "22", 2) == 0)
+        return ERR_INPUT;
+    for (size_t i = 0; i < ARRAY_LEN(config); i++)
+        if (strncmp(state, config[i], 2) == 0)
+            return ERR_CONFIG;
+    return ERR_TRANSIENT;
+}
+
+bool db_fail(struct db *db, const PGresult *res, const char *doing, struct err *err)
+{
+    const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+    const char *primary = res ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+
+    if (primary)
+        err_set(err, kind_of(state), "%s: %s (SQLSTATE %s)", doing, primary, state ? state : "?");
+    else
+        err_set(err, ERR_TRANSIENT, "%s: PostgreSQL: %.*s", doing,
+                (int)strcspn(PQerrorMessage(db->conn), "\n"), PQerrorMessage(db->conn));
+    if (PQstatus(db->conn) != CONNECTION_OK)
+        disconnect(db);
+    return false;
+}
+
+static bool prepare(struct db *db, const struct db_statement *statements, size_t n, struct err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        AUTO(auto_result)
+        PGresult *res = PQprepare(db->conn, statements[i].name, statements[i].sql, 0, NULL);
+
+        if (PQresultStatus(res) != PGRES_COMMAND_OK) {
+            db_fail(db, res, statements[i].name, err);
+            return err_wrap(err, "prepare");
+        }
+    }
+    return true;
+}
+
+static bool connect_anew(struct db *db, struct err *err)
+{
+    char options[256];
+    const char *keys[] = {
+        "dbname",          "application_name", "tcp_user_timeout", "connect_timeout",
+        "keepalives_idle", "client_encoding",  "options",          NULL};
+    const char *values[] = {
+        db->conf.conninfo, db->conf.application_name, "5000", "5", "10", "UTF8", options, NULL};
+
+    snprintf(options, sizeof(options),
+             "-c lock_timeout=2s -c idle_in_transaction_session_timeout=3s -c TimeZone=UTC "
+             "-c jit=off%s%s",
+             db->conf.schema ? " -c search_path=" : "", db->conf.schema ? db->conf.schema : "");
+    /* Given first and expanded: what the connection string says is overridden by what follows. */
+    db->conn = PQconnectdbParams(keys, values, 1);
+    if (PQstatus(db->conn) != CONNECTION_OK) {
+        const char *text = PQerrorMessage(db->conn);
+
+        err_set(err, ERR_TRANSIENT, "PostgreSQL is not reached: %.*s", (int)strcspn(text, "\n"),
+                text);
+        disconnect(db);
+        return false;
+    }
+    PQsetErrorVerbosity(db->conn, PQERRORS_TERSE);
+    if (prepare(db, db->conf.statements, db->conf.statements_n, err) &&
+        prepare(db, db->conf.more, db->conf.more_n, err))
+        return true;
+    disconnect(db);
+    return false;
+}
+
+bool db_ready(struct db *db, struct err *err)
+{
+    if (db_is_connected(db))
+        return true;
+    if (db->conn)
+        disconnect(db);
+    return connect_anew(db, err);
+}
+
+bool db_exec(struct db *db, const char *sql, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    ExecStatusType status;
+
+    if (!db->conn)
+        return err_set(err, ERR_TRANSIENT, "not connected to PostgreSQL");
+    res = PQexec(db->conn, sql);
+    status = PQresultStatus(res);
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY ||
+           db_fail(db, res, "SQL", err);
+}
+
+bool db_begin(struct db *db, struct err *err)
+{
+    if (!db_ready(db, err) || !db_exec(db, "BEGIN", err))
+        return false;
+    db->in_transaction = true;
+    return true;
+}
+
+bool db_commit(struct db *db, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+
+    if (!db->conn)
+        return err_set(err, ERR_TRANSIENT, "commit: the connection to PostgreSQL was lost");
+    res = PQexec(db->conn, "COMMIT");
+    db->in_transaction = false;
+    if (PQresultStatus(res) != PGRES_COMMAND_OK)
+        return db_fail(db, res, "commit", err);
+    /* A failed transaction answers COMMIT with ROLLBACK, and no error. */
+    return strcmp(PQcmdStatus(res), "COMMIT") == 0 ||
+           err_set(err, ERR_TRANSIENT, "commit: the transaction had failed");
+}
+
+void db_rollback(struct db *db)
+{
+    struct err ignored = {0};
+
+    if (db->conn && !db_exec(db, "ROLLBACK", &ignored) && db->conn)
+        disconnect(db);
+    db->in_transaction = false;
+}
+
+bool db_run(struct db *db, const char *statement, const struct db_args *args, PGresult **ret,
+            struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    ExecStatusType status;
+
+    if (!db->conn)
+        return err_set(err, ERR_TRANSIENT, "%s: not connected to PostgreSQL", statement);
+    res = PQexecPrepared(db->conn, statement, args ? args->n : 0, args ? args->values : NULL, NULL,
+                         NULL, 0);
+    status = PQresultStatus(res);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        return db_fail(db, res, statement, err);
+    if (ret)
+        *ret = TAKE(res);
+    return true;
+}
+
+/* ---- arguments */
+
+void db_arg_text(struct db_args *a, const char *text)
+{
+    if (a->n < DB_ARGS_MAX)
+        a->values[a->n++] = text;
+}
+
+void db_arg_int(struct db_args *a, int64_t value)
+{
+    if (a->n == DB_ARGS_MAX)
+        return;
+    snprintf(a->numbers[a->n], sizeof(a->numbers[0]), "%lld", (long long)value);
+    a->values[a->n] = a->numbers[a->n];
+    a->n++;
+}
+
+void db_arg_bool(struct db_args *a, bool value)
+{
+    db_arg_text(a, value ? "true" : "false");
+}
+
+void db_arg_time(struct db_args *a, int64_t wall_ms)
+{
+    if (wall_ms == 0) {
+        db_arg_text(a, NULL);
+        return;
+    }
+    if (a->n == DB_ARGS_MAX)
+        return;
+    clock_format_utc(a->numbers[a->n], wall_ms);
+    a->values[a->n] = a->numbers[a->n];
+    a->n++;
+}
+
+/* ---- results */
+
+const char *db_text(const PGresult *res, int row, int col)
+{
+    return PQgetisnull(res, row, col) ? NULL : PQgetvalue(res, row, col);
+}
+
+int64_t db_int(const PGresult *res, int row, int col)
+{
+    return PQgetisnull(res, row, col) ? 0 : strtoll(PQgetvalue(res, row, col), NULL, 10);
+}
+
+bool db_bool(const PGresult *res, int row, int col)
+{
+    return !PQgetisnull(res, row, col) && PQgetvalue(res, row, col)[0] == 't';
+}
+
+/* Milliseconds as a whole number, or timestamptz text in UTC: "2026-11-22 03:00:00.123+00". */
+int64_t db_time(const PGresult *res, int row, int col)
+{
+    const char *text = db_text(res, row, col);
+    char iso[48];
+    size_t len;
+    int64_t ms = 0;
+
+    if (!text)
+        return 0;
+    if (!strchr(text, ' '))
+        return strtoll(text, NULL, 10);
+    len = strcspn(text, "+");
+    snprintf(iso, sizeof(iso), "%.*sZ", (int)len, text);
+    iso[10] = 'T';
+    return clock_parse(&ms, iso, strlen(iso)) ? ms : 0;
+}
+
+/* ---- arrays */
+
+static void array_comma(struct buf *b)
+{
+    if (b->len > 0 && b->data[b->len - 1] != '{')
+        buf_char(b, ',');
+}
+
+void db_array_begin(struct buf *b)
+{
+    buf_char(b, '{');
+}
+
+void db_array_end(struct buf *b)
+{
+    buf_char(b, '}');
+}
+
+void db_array_text(struct buf *b, const char *text)
+{
+    if (text) {
+        db_array_text_n(b, text, strlen(text));
+        return;
+    }
+    array_comma(b);
+    buf_str(b, "NULL");
+}
+
+void db_array_text_n(struct buf *b, const char *text, size_t len)
+{
+    const char *end = text + len;
+
+    array_comma(b);
+    buf_char(b, '"');
+    while (text < end) {
+        const char *from = text;
+
+        while (text < end && *text != '"' && *text != '\\')
+            text++;
+        buf_add(b, from, (size_t)(text - from));
+        if (text < end) {
+            buf_char(b, '\\');
+            buf_char(b, *text++);
+        }
+    }
+    buf_char(b, '"');
+}
+
+void db_array_int(struct buf *b, int64_t value)
+{
+    array_comma(b);
+    buf_printf(b, "%lld", (long long)value);
+}
+
+void db_array_time(struct buf *b, int64_t wall_ms)
+{
+    char text[CLOCK_TEXT_MAX];
+
+    if (wall_ms == 0) {
+        db_array_text(b, NULL);
+        return;
+    }
+    clock_format_utc(text, wall_ms);
+    array_comma(b);
+    buf_str(b, text);
+}

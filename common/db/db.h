@@ -1,0 +1,122 @@
+/*
+ * db - one PostgreSQL connection that opens again, with statements prepared once.
+ *
+ * Threads     One at a time.
+ * Failure     After ERR_TRANSIENT the connection is closed; the next db_begin() or db_ready() opens
+ *             it anew and prepares its statements again. Nothing is retried here: the caller's loop
+ *             does.
+ * Kinds       SQLSTATE class 22 (data): ERR_INPUT. 28, 3D, 3F, 42: ERR_CONFIG. Everything else,
+ *             constraint violations, a missing partition, a full disk, deadlocks and lost
+ *             connections: ERR_TRANSIENT. TB001 (raised by sink_advance) is ERR_TRANSIENT too.
+ * Secrets     Error texts hold the primary message and SQLSTATE, never DETAIL or CONTEXT (they
+ *             quote rows).
+ * Settings    tcp_user_timeout 5 s, connect_timeout 5 s, keepalives; lock_timeout 2 s and
+ *             idle_in_transaction_session_timeout 3 s come with the role and are set again here
+ *             (hard case 5); application_name is the service's.
+ */
+#ifndef COMMON_DB_DB_H
+#define COMMON_DB_DB_H
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/buf.h"
+#include "common/base/cleanup.h"
+#include "common/base/err.h"
+
+struct db;
+
+struct db_statement {
+    const char *name, *sql;
+};
+
+struct db_conf {
+    const char *conninfo;
+    const char *application_name;
+    const char *schema;                    /* the search_path; NULL: the server's default */
+    const struct db_statement *statements; /* borrowed; prepared at each connect */
+    size_t statements_n;
+    const struct db_statement
+        *more; /* a second table, e.g. the service's own beside the sink's; NULL: none */
+    size_t more_n;
+};
+
+/* Does not connect yet. */
+bool db_open(struct db **ret, const struct db_conf *conf, struct err *err) MUST_CHECK;
+void db_close(struct db *db);
+DEFINE_AUTO(auto_db, struct db, db_close)
+
+bool db_ready(struct db *db, struct err *err) MUST_CHECK; /* connects and prepares if needed */
+bool db_is_connected(const struct db *db);
+
+/* Transactions (READ COMMITTED). db_rollback() never fails: it closes the connection when it
+ * cannot. */
+bool db_begin(struct db *db, struct err *err) MUST_CHECK;
+bool db_commit(struct db *db, struct err *err) MUST_CHECK;
+void db_rollback(struct db *db);
+
+DEFINE_AUTO(auto_result, PGresult, PQclear)
+
+/* Arguments of one statement, in order. Text is borrowed until the call; numbers are kept inside.
+ */
+#define DB_ARGS_MAX 32
+struct db_args {
+    const char *values[DB_ARGS_MAX];
+    char numbers[DB_ARGS_MAX][32];
+    int n;
+};
+void db_arg_text(struct db_args *a, const char *text); /* NULL: SQL NULL */
+void db_arg_int(struct db_args *a, int64_t value);
+void db_arg_bool(struct db_args *a, bool value);
+void db_arg_time(struct db_args *a, int64_t wall_ms); /* timestamptz; 0: SQL NULL */
+
+/* Runs a prepared statement. ret may be NULL when no rows are wanted. */
+bool db_run(struct db *db, const char *statement, const struct db_args *args, PGresult **ret,
+            struct err *err) MUST_CHECK;
+/* Runs plain SQL without arguments (DDL, SET): may hold several statements. */
+bool db_exec(struct db *db, const char *sql, struct err *err) MUST_CHECK;
+
+/* Reading results (text format). */
+const char *db_text(const PGresult *res, int row, int col); /* NULL: SQL NULL */
+int64_t db_int(const PGresult *res, int row, int col);      /* 0 for SQL NULL */
+bool db_bool(const PGresult *res, int row, int col);
+int64_t db_time(
+    const PGresult *res, int row,
+    int col); /* of (extract(epoch from t)*1000)::bigint or a timestamptz text; ms, 0 for NULL */
+
+/* Array literals for ANY($1) and unnest($1): "{…}" with everything quoted. */
+void db_array_begin(struct buf *b);
+void db_array_text(struct buf *b, const char *text); /* NULL: SQL NULL */
+void db_array_text_n(struct buf *b, const char *text, size_t len);
+void db_array_int(struct buf *b, int64_t value);
+void db_array_time(struct buf *b, int64_t wall_ms); /* 0: SQL NULL */
+void db_array_end(struct buf *b);
+
+/* Binary COPY … FROM STDIN: begin, rows, end. After a failure: roll back. */
+struct db_copy {
+    struct db *db;
+    struct buf row;
+};
+bool db_copy_begin(struct db_copy *c, struct db *db, const char *sql, struct err *err) MUST_CHECK;
+void db_copy_row(struct db_copy *c, int columns);
+void db_copy_null(struct db_copy *c);
+void db_copy_bytes(struct db_copy *c, const void *data, size_t len); /* text, bytea, json */
+void db_copy_jsonb(struct db_copy *c, const char *data, size_t len);
+void db_copy_int2(struct db_copy *c, int16_t value);
+void db_copy_int4(struct db_copy *c, int32_t value);
+void db_copy_int8(struct db_copy *c, int64_t value);
+void db_copy_bool(struct db_copy *c, bool value);
+void db_copy_time(struct db_copy *c, int64_t wall_ms);
+void db_copy_uuid(struct db_copy *c, const char *text);
+bool db_copy_end(struct db_copy *c, struct err *err) MUST_CHECK;
+
+/* The raw connection, for what the above does not cover. NULL when not connected. */
+PGconn *db_raw(struct db *db);
+
+/* Turns the last error of a raw call into err by the rules above; closes the connection when it is
+ * broken. Returns false. */
+bool db_fail(struct db *db, const PGresult *res, const char *doing, struct err *err);
+
+#endif
