@@ -1,0 +1,451 @@
+#include "common/flow/outbox.h"
+
+#include <arpa/inet.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/failpoint.h"
+#include "common/base/log.h"
+#include "common/base/metric.h"
+
+#include "common/base/metric_rows.h"
+#include "common/flow/outbox_metrics.def"
+
+#define ROWS_MAX_BYTES  (256 * 1024 * 1024)
+#define MARK_AFTER_MS   1000
+#define SWEEP_EVERY_MS  1000
+#define DELETE_EVERY_MS 10000
+
+const struct db_statement outbox_statements[] = {
+    /* Writes this transaction's rows, and reads them together with what is unsent of the same
+     * keys. */
+    {"outbox_write",
+     "WITH mine AS ("
+     " INSERT INTO outbox (topic, key, headers, value)"
+     " SELECT t, k, h, v FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[])"
+     " WITH ORDINALITY AS u(t, k, h, v, n) ORDER BY n"
+     " RETURNING seq, topic, key, headers, value)"
+     " SELECT * FROM mine UNION ALL"
+     " SELECT seq, topic, key, headers, value FROM outbox"
+     " WHERE key = ANY($2::bytea[]) AND acked_at IS NULL AND NOT seq = ANY($5::bigint[])"
+     " ORDER BY 1"},
+    {"outbox_mark", "UPDATE outbox SET acked_at = clock_timestamp() WHERE seq = ANY($1::bigint[])"},
+    {"outbox_sweep",
+     "SELECT seq, topic, key, headers, value FROM outbox WHERE acked_at IS NULL"
+     " AND written_at < clock_timestamp() - interval '5 s' AND NOT seq = ANY($1::bigint[])"
+     " ORDER BY seq LIMIT 500"},
+    {"outbox_delete", "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox"
+                      " WHERE acked_at < clock_timestamp() - interval '10 min' LIMIT 5000)"},
+    {"outbox_again",
+     "UPDATE outbox SET acked_at = NULL, written_at = clock_timestamp() - interval '1 min'"
+     " WHERE acked_at > clock_timestamp() - interval '10 min'"},
+};
+const size_t outbox_statements_n = ARRAY_LEN(outbox_statements);
+
+enum flight_state { FLIGHT_UNDER_WAY, FLIGHT_ACKED, FLIGHT_FAILED, FLIGHT_MARKED };
+
+struct flight { /* a row that this process has sent and not yet marked */
+    int64_t seq;
+    _Atomic enum flight_state state;
+    struct flight *next;
+};
+
+struct outbox {
+    struct producer *producer;
+    struct flight *flights;
+    PGresult *unsent; /* read by outbox_write(), sent by outbox_relay() */
+    struct buf topics, keys, headers, values;
+    size_t rows_n;
+    int64_t acted_ms, sweep_due_ms, delete_due_ms;
+};
+
+static void rows_clear(struct outbox *o)
+{
+    buf_reset(&o->topics);
+    buf_reset(&o->keys);
+    buf_reset(&o->headers);
+    buf_reset(&o->values);
+    db_array_begin(&o->topics);
+    db_array_begin(&o->keys);
+    db_array_begin(&o->headers);
+    db_array_begin(&o->values);
+    o->rows_n = 0;
+}
+
+bool outbox_open(struct outbox **ret, const struct producer_conf *conf, struct err *err)
+{
+    AUTO(auto_outbox) struct outbox *o = calloc(1, sizeof(*o));
+
+    if (!o)
+        return err_memory(err);
+    buf_init(&o->topics, ROWS_MAX_BYTES);
+    buf_init(&o->keys, ROWS_MAX_BYTES);
+    buf_init(&o->headers, ROWS_MAX_BYTES);
+    buf_init(&o->values, ROWS_MAX_BYTES);
+    rows_clear(o);
+    if (!producer_open(&o->producer, conf, err))
+        return false;
+    *ret = TAKE(o);
+    return true;
+}
+
+void outbox_close(struct outbox *o)
+{
+    if (!o)
+        return;
+    producer_close(o->producer);
+    for (struct flight *f = o->flights, *next; f; f = next) {
+        next = f->next;
+        free(f);
+    }
+    PQclear(o->unsent);
+    buf_done(&o->topics);
+    buf_done(&o->keys);
+    buf_done(&o->headers);
+    buf_done(&o->values);
+    free(o);
+}
+
+bool outbox_broken(const struct outbox *o)
+{
+    return producer_broken(o->producer);
+}
+
+/* ---- writing */
+
+static void add_hex(struct buf *b, const void *data, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *bytes = data;
+    char pair[256];
+
+    for (size_t i = 0; i < len;) {
+        size_t n = 0;
+
+        for (; i < len && n + 2 <= sizeof(pair); i++) {
+            pair[n++] = digits[bytes[i] >> 4];
+            pair[n++] = digits[bytes[i] & 15];
+        }
+        buf_add(b, pair, n);
+    }
+}
+
+static void begin_bytes(struct buf *b)
+{
+    buf_str(b, b->len > 1 ? ",\"\\\\x" : "\"\\\\x");
+}
+
+static void add_bytes(struct buf *b, const void *data, size_t len)
+{
+    begin_bytes(b);
+    add_hex(b, data, len);
+    buf_char(b, '"');
+}
+
+static void add_headers(struct buf *b, const struct record *rec)
+{
+    begin_bytes(b);
+    for (size_t i = 0; i < rec->headers_n; i++) {
+        size_t name_len = strlen(rec->headers[i].name);
+        uint16_t wire_name = htons((uint16_t)name_len);
+        uint32_t wire_value = htonl((uint32_t)rec->headers[i].value_len);
+
+        add_hex(b, &wire_name, sizeof(wire_name));
+        add_hex(b, rec->headers[i].name, name_len);
+        add_hex(b, &wire_value, sizeof(wire_value));
+        add_hex(b, rec->headers[i].value, rec->headers[i].value_len);
+    }
+    buf_char(b, '"');
+}
+
+bool outbox_add(struct outbox *o, const struct record *rec, struct err *err)
+{
+    db_array_text(&o->topics, rec->topic);
+    add_bytes(&o->keys, rec->key, rec->key_len);
+    add_headers(&o->headers, rec);
+    add_bytes(&o->values, rec->value, rec->value_len);
+    if (o->topics.failed || o->keys.failed || o->headers.failed || o->values.failed)
+        return err_set(err, ERR_FATAL, "one transaction publishes more than %d MiB",
+                       ROWS_MAX_BYTES >> 20);
+    o->rows_n++;
+    return true;
+}
+
+/* The rows of this process that are in one of the states, as an array literal. */
+static size_t seqs_of(struct outbox *o, bool (*wanted)(enum flight_state), struct buf *ret)
+{
+    size_t n = 0;
+
+    db_array_begin(ret);
+    for (struct flight *f = o->flights; f; f = f->next)
+        if (wanted(atomic_load(&f->state))) {
+            db_array_int(ret, f->seq);
+            n++;
+        }
+    db_array_end(ret);
+    return n;
+}
+
+static bool is_ours(enum flight_state state)
+{
+    return state != FLIGHT_FAILED;
+}
+
+static bool is_marked(enum flight_state state)
+{
+    return state == FLIGHT_MARKED;
+}
+
+static bool mark(struct outbox *o, struct db *db, struct err *err)
+{
+    struct buf seqs;
+    struct db_args args = {0};
+    bool ok = true;
+
+    buf_init(&seqs, ROWS_MAX_BYTES);
+    for (struct flight *f = o->flights; f; f = f->next)
+        if (atomic_load(&f->state) == FLIGHT_ACKED)
+            atomic_store(&f->state, FLIGHT_MARKED);
+    if (seqs_of(o, is_marked, &seqs) > 0) {
+        db_arg_text(&args, buf_text(&seqs));
+        ok = db_run(db, "outbox_mark", &args, NULL, err);
+    }
+    buf_done(&seqs);
+    return ok;
+}
+
+static bool write_rows(struct outbox *o, struct db *db, struct err *err)
+{
+    struct buf ours;
+    struct db_args args = {0};
+    bool ok;
+
+    buf_init(&ours, ROWS_MAX_BYTES);
+    seqs_of(o, is_ours, &ours);
+    db_array_end(&o->topics);
+    db_array_end(&o->keys);
+    db_array_end(&o->headers);
+    db_array_end(&o->values);
+    db_arg_text(&args, buf_text(&o->topics));
+    db_arg_text(&args, buf_text(&o->keys));
+    db_arg_text(&args, buf_text(&o->headers));
+    db_arg_text(&args, buf_text(&o->values));
+    db_arg_text(&args, buf_text(&ours));
+    ok = db_run(db, "outbox_write", &args, &o->unsent, err);
+    buf_done(&ours);
+    rows_clear(o);
+    return ok;
+}
+
+bool outbox_write(struct outbox *o, struct db *db, struct err *err)
+{
+    return mark(o, db, err) && (o->rows_n == 0 || write_rows(o, db, err));
+}
+
+/* ---- sending */
+
+static void on_ack(void *ctx, const struct err *err)
+{
+    struct flight *f = ctx;
+
+    FAILPOINT("outbox.acked");
+    metric_add(err ? &outbox_failed_total : &outbox_acked_total, 1);
+    atomic_store(&f->state, err ? FLIGHT_FAILED : FLIGHT_ACKED);
+}
+
+#define NAMES_MAX_BYTES 2048
+
+/* The opposite of add_headers(); names get their NUL in `names`. */
+static void read_headers(struct record *rec, const unsigned char *data, size_t len,
+                         char names[NAMES_MAX_BYTES])
+{
+    size_t at = 0, used = 0;
+
+    while (at + 6 <= len && rec->headers_n < RECORD_HEADERS_MAX) {
+        uint16_t wire_name;
+        uint32_t wire_value;
+        size_t name_len, value_len;
+
+        memcpy(&wire_name, data + at, sizeof(wire_name));
+        name_len = ntohs(wire_name);
+        at += sizeof(wire_name);
+        if (at + name_len + sizeof(wire_value) > len || used + name_len + 1 > NAMES_MAX_BYTES)
+            return;
+        memcpy(names + used, data + at, name_len);
+        names[used + name_len] = '\0';
+        at += name_len;
+        memcpy(&wire_value, data + at, sizeof(wire_value));
+        value_len = ntohl(wire_value);
+        at += sizeof(wire_value);
+        if (at + value_len > len)
+            return;
+        rec->headers[rec->headers_n++] =
+            (struct record_header){names + used, (const char *)data + at, value_len};
+        used += name_len + 1;
+        at += value_len;
+    }
+}
+
+static void send_row(struct outbox *o, const PGresult *res, int row)
+{
+    char names[NAMES_MAX_BYTES];
+    struct flight *f = calloc(1, sizeof(*f));
+    struct record rec = {.topic = db_text(res, row, 1)};
+    size_t headers_len = 0;
+    unsigned char *key = PQunescapeBytea((const unsigned char *)db_text(res, row, 2), &rec.key_len);
+    unsigned char *headers =
+        PQunescapeBytea((const unsigned char *)db_text(res, row, 3), &headers_len);
+    unsigned char *value =
+        PQunescapeBytea((const unsigned char *)db_text(res, row, 4), &rec.value_len);
+    struct err why = {0};
+
+    if (f && key && headers && value) {
+        f->seq = db_int(res, row, 0);
+        rec.key = key;
+        rec.value = value;
+        read_headers(&rec, headers, headers_len, names);
+        if (producer_send(o->producer, &rec, on_ack, f, &why)) {
+            f->next = o->flights;
+            o->flights = f;
+            f = NULL;
+            FAILPOINT("outbox.sent");
+        } else {
+            log_err(LOG_WARN, "a record stays in the outbox until the sweep", &why);
+        }
+    }
+    free(f);
+    PQfreemem(key);
+    PQfreemem(headers);
+    PQfreemem(value);
+}
+
+static void send_rows(struct outbox *o, const PGresult *res)
+{
+    for (int row = 0; row < PQntuples(res); row++)
+        send_row(o, res, row);
+}
+
+/* Drops the flights that are over: marked ones, and failed ones, which the sweep finds again. */
+static void flights_land(struct outbox *o)
+{
+    int64_t n = 0;
+
+    for (struct flight **at = &o->flights; *at;) {
+        struct flight *f = *at;
+        enum flight_state state = atomic_load(&f->state);
+
+        if (state == FLIGHT_MARKED || state == FLIGHT_FAILED) {
+            *at = f->next;
+            free(f);
+        } else {
+            at = &f->next;
+            n++;
+        }
+    }
+    metric_set(&outbox_waiting, n);
+}
+
+void outbox_relay(struct outbox *o)
+{
+    o->acted_ms = clock_mono_ms();
+    flights_land(o);
+    if (o->unsent)
+        send_rows(o, o->unsent);
+    PQclear(o->unsent);
+    o->unsent = NULL;
+}
+
+void outbox_forget(struct outbox *o)
+{
+    rows_clear(o);
+    PQclear(o->unsent);
+    o->unsent = NULL;
+    for (struct flight *f = o->flights; f; f = f->next)
+        if (atomic_load(&f->state) == FLIGHT_MARKED)
+            atomic_store(&f->state, FLIGHT_ACKED);
+}
+
+/* ---- upkeep */
+
+static bool mark_at_rest(struct outbox *o, struct db *db, struct err *err)
+{
+    bool has_acked = false;
+
+    for (struct flight *f = o->flights; f && !has_acked; f = f->next)
+        has_acked = atomic_load(&f->state) == FLIGHT_ACKED;
+    if (!has_acked)
+        return true;
+    if (!db_begin(db, err))
+        return false;
+    if (mark(o, db, err) && db_commit(db, err)) {
+        flights_land(o);
+        return true;
+    }
+    db_rollback(db);
+    outbox_forget(o);
+    return false;
+}
+
+static bool sweep(struct outbox *o, struct db *db, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    struct buf ours;
+    struct db_args args = {0};
+    bool ok;
+
+    flights_land(o);
+    buf_init(&ours, ROWS_MAX_BYTES);
+    seqs_of(o, is_ours, &ours);
+    db_arg_text(&args, buf_text(&ours));
+    ok = db_run(db, "outbox_sweep", &args, &res, err);
+    buf_done(&ours);
+    if (!ok)
+        return false;
+    metric_add(&outbox_swept_total, PQntuples(res));
+    send_rows(o, res);
+    return true;
+}
+
+bool outbox_upkeep(struct outbox *o, struct db *db, struct err *err)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms - o->acted_ms >= MARK_AFTER_MS) {
+        o->acted_ms = now_ms;
+        if (!mark_at_rest(o, db, err))
+            return false;
+    }
+    if (now_ms >= o->sweep_due_ms) {
+        o->sweep_due_ms = now_ms + SWEEP_EVERY_MS;
+        if (!sweep(o, db, err))
+            return false;
+    }
+    if (now_ms >= o->delete_due_ms) {
+        o->delete_due_ms = now_ms + DELETE_EVERY_MS;
+        return db_run(db, "outbox_delete", NULL, NULL, err);
+    }
+    return true;
+}
+
+static bool is_any_under_way(const struct outbox *o)
+{
+    for (struct flight *f = o->flights; f; f = f->next)
+        if (atomic_load(&f->state) == FLIGHT_UNDER_WAY)
+            return true;
+    return false;
+}
+
+bool outbox_settle(struct outbox *o, struct db *db, int64_t wait_ms, struct err *err)
+{
+    int64_t until_ms = clock_mono_ms() + wait_ms;
+
+    while (is_any_under_way(o) && clock_mono_ms() < until_ms)
+        clock_sleep_ms(1);
+    return mark_at_rest(o, db, err);
+}
+
+bool outbox_again(struct db *db, struct err *err)
+{
+    return db_run(db, "outbox_again", NULL, NULL, err);
+}

@@ -1,0 +1,404 @@
+#include "common/flow/reader.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+
+#define WARM_TIMEOUT_MS      10000
+#define BEGIN_RETRY_MS       500
+#define WATERMARK_TIMEOUT_MS 5000
+
+struct reader {
+    struct reader_conf conf;
+    rd_kafka_t *rk;
+    struct reader_part *parts;
+    size_t parts_n;
+    struct reader_part *last;                 /* of the last lookup: records come in runs */
+    rd_kafka_topic_partition_list_t *pending; /* assigned to us, beginning not known yet */
+    int64_t begin_after_ms;
+    bool is_assigned;
+};
+
+static struct id process_name;
+
+static void name_process(void)
+{
+    id_new(&process_name);
+}
+
+const char *reader_process(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, name_process);
+    return process_name.text;
+}
+
+/* ---- assignment */
+
+static void forget_parts(struct reader *r)
+{
+    free(r->parts);
+    r->parts = NULL;
+    r->parts_n = 0;
+    r->last = NULL;
+    r->is_assigned = false;
+}
+
+static bool make_parts(struct reader *r, struct err *err)
+{
+    forget_parts(r);
+    r->parts = calloc((size_t)r->pending->cnt + 1, sizeof(*r->parts));
+    if (!r->parts)
+        return err_memory(err);
+    r->parts_n = (size_t)r->pending->cnt;
+    for (size_t i = 0; i < r->parts_n; i++) {
+        snprintf(r->parts[i].topic, sizeof(r->parts[i].topic), "%s", r->pending->elems[i].topic);
+        r->parts[i].partition = r->pending->elems[i].partition;
+        r->parts[i].verify = -1;
+    }
+    return true;
+}
+
+/* Asks the owner where to begin, and hands that to librdkafka. */
+static bool begin(struct reader *r, struct err *err)
+{
+    rd_kafka_resp_err_t rc;
+
+    if (!make_parts(r, err) || !r->conf.owner.begin(r->conf.owner.ctx, r->parts, r->parts_n, err))
+        return false;
+    for (size_t i = 0; i < r->parts_n; i++) {
+        struct reader_part *part = &r->parts[i];
+
+        part->verify = part->next > 0 && part->last_id[0] ? part->next - 1 : -1;
+        part->suspect_until = part->starts > READER_STARTS_MAX ? part->next + r->conf.suspects : 0;
+        r->pending->elems[i].offset = part->verify >= 0 ? part->verify : part->next;
+    }
+    rc = rd_kafka_assign(r->rk, r->pending);
+    if (rc)
+        return err_set(err, ERR_TRANSIENT, "assign: %s", rd_kafka_err2str(rc));
+    rd_kafka_topic_partition_list_destroy(r->pending);
+    r->pending = NULL;
+    r->is_assigned = true;
+    log_at(LOG_INFO, "partitions assigned", log_str("group", r->conf.group),
+           log_int("partitions", (int64_t)r->parts_n));
+    return true;
+}
+
+static bool begin_when_possible(struct reader *r, struct err *err)
+{
+    struct err why = {0};
+
+    if (!r->pending || clock_mono_ms() < r->begin_after_ms || begin(r, &why))
+        return true;
+    r->begin_after_ms = clock_mono_ms() + BEGIN_RETRY_MS;
+    forget_parts(r);
+    if (why.kind != ERR_TRANSIENT) {
+        *err = why;
+        return false;
+    }
+    log_err(LOG_WARN, "waits for the offsets to begin at", &why);
+    return true;
+}
+
+static void drop_pending(struct reader *r)
+{
+    if (r->pending)
+        rd_kafka_topic_partition_list_destroy(r->pending);
+    r->pending = NULL;
+}
+
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t rc,
+                         rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct reader *r = opaque;
+
+    drop_pending(r);
+    if (rc == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        r->pending = rd_kafka_topic_partition_list_copy(list);
+        r->begin_after_ms = 0;
+        return; /* the assignment itself follows in reader_poll(), outside of this callback */
+    }
+    if (r->is_assigned)
+        r->conf.owner.revoked(r->conf.owner.ctx);
+    forget_parts(r);
+    rd_kafka_assign(rk, NULL);
+}
+
+/* ---- opening */
+
+static bool configure(rd_kafka_conf_t *c, const struct reader_conf *conf, struct err *err)
+{
+    char instance[200], timeout[24];
+
+    snprintf(instance, sizeof(instance), "%s-%s", conf->group, conf->instance);
+    snprintf(timeout, sizeof(timeout), "%lld", (long long)conf->session_timeout_ms);
+    return kafka_set(c, "group.id", conf->group, err) &&
+           kafka_set(c, "group.instance.id", instance, err) &&
+           kafka_set(c, "session.timeout.ms", timeout, err) &&
+           kafka_set(c, "heartbeat.interval.ms", "1000", err) &&
+           kafka_set(c, "enable.auto.commit", "false", err) &&
+           kafka_set(c, "enable.auto.offset.store", "false", err) &&
+           kafka_set(c, "auto.offset.reset", "error", err) &&
+           kafka_set(c, "partition.assignment.strategy", "range", err) &&
+           kafka_set(c, "fetch.error.backoff.ms", "50", err) &&
+           kafka_set(c, "fetch.max.bytes", "8388608", err) &&
+           kafka_set(c, "queued.max.messages.kbytes", "8192", err) &&
+           kafka_set(c, "topic.metadata.refresh.interval.ms", "60000", err);
+}
+
+static bool subscribe(struct reader *r, struct err *err)
+{
+    AUTO(auto_partitions)
+    rd_kafka_topic_partition_list_t *topics =
+        rd_kafka_topic_partition_list_new((int)r->conf.input.n);
+    rd_kafka_resp_err_t rc;
+
+    for (size_t i = 0; i < r->conf.input.n; i++)
+        rd_kafka_topic_partition_list_add(topics, r->conf.input.names[i], RD_KAFKA_PARTITION_UA);
+    rc = rd_kafka_subscribe(r->rk, topics);
+    return !rc || err_set(err, ERR_TRANSIENT, "subscribe: %s", rd_kafka_err2str(rc));
+}
+
+static bool start(struct reader *r, struct err *err)
+{
+    rd_kafka_conf_t *c = NULL;
+
+    if (!kafka_conf_new(&c, &r->conf.kafka, err))
+        return false;
+    if (!configure(c, &r->conf, err)) {
+        rd_kafka_conf_destroy(c);
+        return false;
+    }
+    rd_kafka_conf_set_opaque(c, r);
+    rd_kafka_conf_set_rebalance_cb(c, on_rebalance);
+    if (!kafka_new(&r->rk, RD_KAFKA_CONSUMER, c, err))
+        return false;
+    rd_kafka_poll_set_consumer(r->rk);
+    return kafka_warm(r->rk, r->conf.input.names, r->conf.input.n, WARM_TIMEOUT_MS, err) &&
+           subscribe(r, err);
+}
+
+bool reader_open(struct reader **ret, const struct reader_conf *conf, struct err *err)
+{
+    AUTO(auto_reader) struct reader *r = calloc(1, sizeof(*r));
+
+    if (!r)
+        return err_memory(err);
+    r->conf = *conf;
+    if (!start(r, err))
+        return err_wrap(err, "consumer %s", conf->group);
+    *ret = TAKE(r);
+    return true;
+}
+
+/* A static member does not leave the group: started again, it takes its partitions back at once. */
+void reader_close(struct reader *r)
+{
+    if (!r)
+        return;
+    drop_pending(r);
+    if (r->rk) {
+        rd_kafka_consumer_close(r->rk);
+        drop_pending(r);
+        rd_kafka_destroy(r->rk);
+    }
+    forget_parts(r);
+    free(r);
+}
+
+/* ---- reading */
+
+struct reader_part *reader_find(struct reader *r, const char *topic, int32_t partition)
+{
+    if (r->last && r->last->partition == partition && strcmp(r->last->topic, topic) == 0)
+        return r->last;
+    for (size_t i = 0; i < r->parts_n; i++)
+        if (r->parts[i].partition == partition && strcmp(r->parts[i].topic, topic) == 0)
+            return r->last = &r->parts[i];
+    return NULL;
+}
+
+static bool another_log(struct reader *r, struct reader_part *part, int64_t low, struct err *err)
+{
+    int64_t at = part->next;
+
+    if (!r->conf.owner.rewind(r->conf.owner.ctx, part, low, err))
+        return err_wrap(err, "rewind %s[%d]", part->topic, (int)part->partition);
+    log_at(LOG_ERROR, "the log is another one than before: reading it from its start",
+           log_str("group", r->conf.group), log_str("topic", part->topic),
+           log_int("partition", part->partition), log_int("offset", at));
+    return err_set(err, ERR_TRANSIENT,
+                   "%s[%d]: the record before offset %lld is not the one that was read before",
+                   part->topic, (int)part->partition, (long long)at);
+}
+
+static bool found_gap(struct reader *r, struct reader_part *part, int64_t low, struct err *err)
+{
+    if (!r->conf.owner.gap(r->conf.owner.ctx, part, low, err))
+        return err_wrap(err, "record the gap in %s[%d]", part->topic, (int)part->partition);
+    return err_set(err, ERR_CONFIG,
+                   "group %s: records %lld to %lld of %s[%d] were removed by retention before they "
+                   "were read; restore them from a backup, or accept the loss: tongbao offsets "
+                   "accept --group %s",
+                   r->conf.group, (long long)part->next, (long long)(low - 1), part->topic,
+                   (int)part->partition, r->conf.group);
+}
+
+/* The broker has nothing at the offset that was asked for: which of the three cases is it? */
+static bool out_of_range(struct reader *r, const rd_kafka_message_t *msg, struct err *err)
+{
+    const char *topic = msg->rkt ? rd_kafka_topic_name(msg->rkt) : "";
+    struct reader_part *part = reader_find(r, topic, msg->partition);
+    int64_t low = 0, high = 0;
+    rd_kafka_resp_err_t rc;
+
+    if (!part)
+        return err_set(err, ERR_TRANSIENT, "offset out of range in an unknown partition");
+    rc = rd_kafka_query_watermark_offsets(r->rk, topic, msg->partition, &low, &high,
+                                          WATERMARK_TIMEOUT_MS);
+    if (rc)
+        return err_set(err, ERR_TRANSIENT, "ends of %s[%d]: %s", topic, (int)msg->partition,
+                       rd_kafka_err2str(rc));
+    if (high < part->next)
+        return another_log(r, part, low, err);
+    if (low > part->next)
+        return found_gap(r, part, low, err);
+    part->verify = -1; /* only the record before the beginning is gone */
+    rc = rd_kafka_seek(msg->rkt, msg->partition, part->next, WATERMARK_TIMEOUT_MS);
+    return !rc || err_set(err, ERR_TRANSIENT, "seek: %s", rd_kafka_err2str(rc));
+}
+
+static bool fatal(struct reader *r, struct err *err)
+{
+    char text[256];
+    rd_kafka_resp_err_t rc = rd_kafka_fatal_error(r->rk, text, sizeof(text));
+
+    if (rc == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
+        return err_set(err, ERR_CONFIG,
+                       "another process runs as %s-%s: give each instance its own name (option "
+                       "instance)",
+                       r->conf.group, r->conf.instance);
+    return err_set(err, ERR_TRANSIENT, "consumer: %s", text);
+}
+
+/* Connections come and go by themselves; what is left is for us. */
+static bool news(struct reader *r, const rd_kafka_message_t *msg, struct err *err)
+{
+    switch ((int)msg->err) {
+    case RD_KAFKA_RESP_ERR__FATAL:
+        return fatal(r, err);
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+        return out_of_range(r, msg, err);
+    case RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED:
+        return err_set(err, ERR_TRANSIENT, "consumer: was away for too long");
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+        return err_set(err, ERR_CONFIG, "consumer: %s: grant it to this user",
+                       rd_kafka_message_errstr(msg));
+    default:
+        log_at(LOG_INFO, "consumer", log_str("group", r->conf.group),
+               log_str("detail", rd_kafka_message_errstr(msg)));
+        return true;
+    }
+}
+
+/* The first record of a partition that has one to verify: compared, and not handed on. */
+static bool verify(struct reader *r, struct reader_part *part, rd_kafka_message_t *msg,
+                   struct err *err)
+{
+    struct flow_record rec;
+    int64_t low = 0, high = 0;
+
+    flow_record_of(&rec, msg);
+    if (rec.offset == part->verify && rec.event_id && strcmp(rec.event_id, part->last_id) == 0) {
+        part->verify = -1;
+        return true;
+    }
+    if (rd_kafka_query_watermark_offsets(r->rk, part->topic, part->partition, &low, &high,
+                                         WATERMARK_TIMEOUT_MS))
+        return err_set(err, ERR_TRANSIENT, "start of %s[%d] is not known", part->topic,
+                       (int)part->partition);
+    return another_log(r, part, low, err);
+}
+
+bool reader_poll(struct reader *r, int64_t wait_ms, rd_kafka_message_t **ret,
+                 struct reader_part **ret_part, struct err *err)
+{
+    AUTO(auto_message) rd_kafka_message_t *msg = NULL;
+    struct reader_part *part;
+
+    *ret = NULL;
+    if (!begin_when_possible(r, err))
+        return false;
+    if (r->pending && wait_ms > 100)
+        wait_ms = 100;
+    msg = rd_kafka_consumer_poll(r->rk, (int)wait_ms);
+    if (!msg)
+        return true;
+    if (msg->err)
+        return news(r, msg, err);
+    part = reader_find(r, rd_kafka_topic_name(msg->rkt), msg->partition);
+    if (!part || part->is_paused)
+        return true; /* of an assignment that is gone, or fetched before the pause */
+    if (part->verify >= 0)
+        return verify(r, part, msg, err);
+    *ret_part = part;
+    *ret = TAKE(msg);
+    return true;
+}
+
+struct reader_part *reader_parts(struct reader *r, size_t *ret_n)
+{
+    *ret_n = r->is_assigned ? r->parts_n : 0;
+    return r->parts;
+}
+
+rd_kafka_t *reader_handle(struct reader *r)
+{
+    return r->rk;
+}
+
+bool reader_is_assigned(const struct reader *r)
+{
+    return r->is_assigned;
+}
+
+void reader_pause(struct reader *r, struct reader_part *part)
+{
+    AUTO(auto_partitions)
+    rd_kafka_topic_partition_list_t *one = rd_kafka_topic_partition_list_new(1);
+
+    rd_kafka_topic_partition_list_add(one, part->topic, part->partition);
+    rd_kafka_pause_partitions(r->rk, one);
+    part->is_paused = true;
+    log_at(LOG_ERROR, "ten dead letters in a row: partition paused until a restart",
+           log_str("group", r->conf.group), log_str("topic", part->topic),
+           log_int("partition", part->partition), log_int("offset", part->next));
+}
+
+void reader_note_dead(struct reader *r, struct reader_part *part)
+{
+    if (++part->dead_in_row >= READER_DEAD_IN_ROW_MAX && !part->is_paused)
+        reader_pause(r, part);
+}
+
+void reader_note_done(struct reader_part *part)
+{
+    part->dead_in_row = 0;
+}
+
+void reader_trust(struct reader *r)
+{
+    for (size_t i = 0; i < r->parts_n; i++)
+        r->parts[i].suspect_until = 0;
+}
+
+void reader_commit(struct reader *r, const rd_kafka_topic_partition_list_t *offsets)
+{
+    if (offsets->cnt > 0)
+        rd_kafka_commit(r->rk, offsets, 1);
+}

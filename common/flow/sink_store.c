@@ -1,0 +1,261 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/metric.h"
+#include "common/flow/sink_parts.h"
+
+#include "common/base/metric_rows.h"
+#include "common/flow/sink_store_metrics.def"
+
+#define ARRAY_MAX_BYTES (64 * 1024 * 1024)
+
+const struct db_statement sink_statements[] = {
+    {"sink_begin_missing",
+     "INSERT INTO kafka_offset (consumer_group, topic, partition)"
+     " SELECT $1, t, p FROM unnest($2::text[], $3::int[]) AS u(t, p) ON CONFLICT DO NOTHING"},
+    {"sink_begin",
+     "UPDATE kafka_offset o SET starter = $4,"
+     " starts = CASE WHEN o.starter IS DISTINCT FROM $4 THEN o.starts + 1 ELSE o.starts END"
+     " FROM unnest($2::text[], $3::int[]) AS u(t, p)"
+     " WHERE o.consumer_group = $1 AND o.topic = u.t AND o.partition = u.p"
+     " RETURNING o.topic, o.partition, o.next_offset, o.last_event_id, o.starts,"
+     " (extract(epoch FROM o.caught_up_to) * 1000)::bigint"},
+    {"sink_end_in_order",
+     "UPDATE kafka_offset SET starts = 0 WHERE consumer_group = $1 AND starter = $2"},
+    {"sink_advance", "SELECT sink_advance($1, t, p, e, n, l)"
+                     " FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::text[])"
+                     " AS u(t, p, e, n, l)"},
+    {"sink_seen", "INSERT INTO seen (event_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING"
+                  " RETURNING event_id"},
+    {"sink_caught_up", "UPDATE kafka_offset o SET caught_up_to = u.c"
+                       " FROM unnest($2::text[], $3::int[], $4::timestamptz[]) AS u(t, p, c)"
+                       " WHERE o.consumer_group = $1 AND o.topic = u.t AND o.partition = u.p"},
+    {"sink_rewind", "UPDATE kafka_offset SET next_offset = $4, last_event_id = NULL, starts = 0,"
+                    " incarnation = incarnation + 1"
+                    " WHERE consumer_group = $1 AND topic = $2 AND partition = $3"},
+    {"sink_gap",
+     "INSERT INTO kafka_gap (consumer_group, topic, partition, from_offset, to_offset)"
+     " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (consumer_group, topic, partition, from_offset)"
+     " DO UPDATE SET to_offset = EXCLUDED.to_offset"},
+    /* Longer than the topics keep their records (proto/topics.def), so that no repeat is taken for new. */
+    {"sink_forget", "DELETE FROM seen WHERE applied_at < now() - interval '180 days'"},
+};
+const size_t sink_statements_n = ARRAY_LEN(sink_statements);
+
+/* ---- small arrays of the partitions, in the order (topic, partition, …) of the statements */
+
+struct part_arrays {
+    struct buf topics, partitions, a, b, c;
+};
+
+static void arrays_init(struct part_arrays *x)
+{
+    struct buf *all[] = {&x->topics, &x->partitions, &x->a, &x->b, &x->c};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        buf_init(all[i], ARRAY_MAX_BYTES);
+        db_array_begin(all[i]);
+    }
+}
+
+static void arrays_add(struct part_arrays *x, const struct reader_part *part)
+{
+    db_array_text(&x->topics, part->topic);
+    db_array_int(&x->partitions, part->partition);
+}
+
+static void arrays_done(struct part_arrays *x)
+{
+    buf_done(&x->topics);
+    buf_done(&x->partitions);
+    buf_done(&x->a);
+    buf_done(&x->b);
+    buf_done(&x->c);
+}
+
+/* Arguments: the group, topics, partitions, then the used ones of a, b, c. */
+static void arrays_args(struct part_arrays *x, const char *group, int used, struct db_args *args)
+{
+    struct buf *more[] = {&x->a, &x->b, &x->c};
+
+    db_array_end(&x->topics);
+    db_array_end(&x->partitions);
+    db_arg_text(args, group);
+    db_arg_text(args, buf_text(&x->topics));
+    db_arg_text(args, buf_text(&x->partitions));
+    for (int i = 0; i < used; i++) {
+        db_array_end(more[i]);
+        db_arg_text(args, buf_text(more[i]));
+    }
+}
+
+/* ---- what the reader asks */
+
+static bool read_beginnings(struct sink *s, struct reader_part *parts, size_t n, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    struct part_arrays x;
+    struct db_args args = {0};
+    bool ok;
+
+    arrays_init(&x);
+    for (size_t i = 0; i < n; i++)
+        arrays_add(&x, &parts[i]);
+    arrays_args(&x, s->conf.group, 0, &args);
+    ok = db_run(s->db, "sink_begin_missing", &args, NULL, err);
+    db_arg_text(&args, reader_process());
+    ok = ok && db_run(s->db, "sink_begin", &args, &res, err);
+    arrays_done(&x);
+    if (!ok)
+        return false;
+    for (int row = 0; row < PQntuples(res); row++)
+        for (size_t i = 0; i < n; i++) {
+            struct reader_part *part = &parts[i];
+
+            if (part->partition != db_int(res, row, 1) ||
+                strcmp(part->topic, db_text(res, row, 0)) != 0)
+                continue;
+            part->next = db_int(res, row, 2);
+            if (db_text(res, row, 3))
+                snprintf(part->last_id, sizeof(part->last_id), "%s", db_text(res, row, 3));
+            part->starts = (int)db_int(res, row, 4);
+            part->caught_up_ms = db_int(res, row, 5);
+        }
+    return true;
+}
+
+bool sink_begin(void *ctx, struct reader_part *parts, size_t n, struct err *err)
+{
+    struct sink *s = ctx;
+
+    s->is_ends_set = false;
+    s->has_database =
+        db_begin(s->db, err) && read_beginnings(s, parts, n, err) && db_commit(s->db, err);
+    if (!s->has_database)
+        db_rollback(s->db);
+    return s->has_database;
+}
+
+bool sink_rewind(void *ctx, struct reader_part *part, int64_t to_offset, struct err *err)
+{
+    struct sink *s = ctx;
+    struct db_args args = {0};
+
+    db_arg_text(&args, s->conf.group);
+    db_arg_text(&args, part->topic);
+    db_arg_int(&args, part->partition);
+    db_arg_int(&args, to_offset);
+    metric_add(&sink_rewinds_total, 1);
+    if (db_begin(s->db, err) && db_run(s->db, "sink_rewind", &args, NULL, err) &&
+        outbox_again(s->db, err) && db_commit(s->db, err))
+        return true;
+    db_rollback(s->db);
+    return false;
+}
+
+bool sink_gap(void *ctx, struct reader_part *part, int64_t log_start, struct err *err)
+{
+    struct sink *s = ctx;
+    struct db_args args = {0};
+
+    db_arg_text(&args, s->conf.group);
+    db_arg_text(&args, part->topic);
+    db_arg_int(&args, part->partition);
+    db_arg_int(&args, part->next);
+    db_arg_int(&args, log_start);
+    return db_ready(s->db, err) && db_run(s->db, "sink_gap", &args, NULL, err);
+}
+
+/* ---- one transaction */
+
+bool sink_advance(struct sink *s, size_t from, size_t to, struct err *err)
+{
+    struct part_arrays x;
+    struct db_args args = {0};
+    size_t parts_n;
+    struct reader_part *parts = reader_parts(s->reader, &parts_n);
+    bool ok;
+
+    arrays_init(&x);
+    for (size_t p = 0; p < parts_n; p++) {
+        const struct flow_record *last = NULL;
+
+        for (size_t i = to; i-- > from && !last;)
+            if (s->batch_parts[i] == &parts[p])
+                last = &s->batch[i];
+        if (!last)
+            continue;
+        arrays_add(&x, &parts[p]);
+        db_array_int(&x.a, parts[p].next);
+        db_array_int(&x.b, last->offset + 1);
+        db_array_text(&x.c, last->event_id);
+    }
+    arrays_args(&x, s->conf.group, 3, &args);
+    ok = db_run(s->db, "sink_advance", &args, NULL, err);
+    arrays_done(&x);
+    return ok;
+}
+
+/* Which ids are new: the statement gives them back in the order they went in. */
+bool sink_mark_seen(struct sink *s, size_t from, size_t to, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    struct buf ids;
+    struct db_args args = {0};
+    int next = 0;
+    bool ok;
+
+    buf_init(&ids, ARRAY_MAX_BYTES);
+    db_array_begin(&ids);
+    for (size_t i = from; i < to; i++)
+        if (s->batch[i].event_id && id_valid(s->batch[i].event_id, strlen(s->batch[i].event_id)))
+            db_array_text(&ids, s->batch[i].event_id);
+    db_array_end(&ids);
+    db_arg_text(&args, buf_text(&ids));
+    ok = db_run(s->db, "sink_seen", &args, &res, err);
+    buf_done(&ids);
+    if (!ok)
+        return false;
+    for (size_t i = from; i < to; i++) {
+        struct flow_record *rec = &s->batch[i];
+        bool is_new = next < PQntuples(res) && rec->event_id &&
+                      strcmp(rec->event_id, db_text(res, next, 0)) == 0;
+
+        next += is_new;
+        rec->is_repeat = !is_new && rec->event_id && id_valid(rec->event_id, strlen(rec->event_id));
+        if (rec->is_repeat)
+            metric_add(&sink_repeats_total, 1);
+    }
+    return true;
+}
+
+bool sink_store_caught_up(struct sink *s, struct reader_part *parts, size_t n, struct err *err)
+{
+    struct part_arrays x;
+    struct db_args args = {0};
+    size_t changed = 0;
+    int64_t oldest_ms = clock_wall_ms(), now_ms = oldest_ms;
+    bool ok = true;
+
+    arrays_init(&x);
+    for (size_t i = 0; i < n; i++) {
+        struct reader_part *part = &parts[i];
+
+        if (part->end_asked_ms > part->caught_up_ms && part->next >= part->end) {
+            part->caught_up_ms = part->end_asked_ms;
+            arrays_add(&x, part);
+            db_array_time(&x.a, part->caught_up_ms);
+            changed++;
+        }
+        if (part->caught_up_ms < oldest_ms)
+            oldest_ms = part->caught_up_ms;
+    }
+    metric_set(&sink_behind_ms, now_ms - oldest_ms);
+    if (changed > 0) {
+        arrays_args(&x, s->conf.group, 1, &args);
+        ok = db_run(s->db, "sink_caught_up", &args, NULL, err);
+    }
+    arrays_done(&x);
+    return ok;
+}
