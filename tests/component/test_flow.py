@@ -1,0 +1,309 @@
+"""The pipe and the sink, killed between any two of their steps (tests/support/programs/flow_driver.c owns them)."""
+import collections
+import re
+import shutil
+import uuid
+
+import confluent_kafka
+import pytest
+
+from servers import ROOT, Process, wait_until
+from stack import SANITIZED, program
+
+TOPICS = ("flow.in", "flow.out", "flow.dead")
+PARTITIONS = 4
+PIPE_STEPS = ("pipe.polled", "pipe.produced", "pipe.acked", "pipe.committed")
+SINK_STEPS = ("sink.polled", "sink.begun", "sink.applied", "sink.written", "sink.committed", "outbox.sent",
+              "sink.relayed", "outbox.acked")
+
+
+class Driver(Process):
+    def __init__(self, workspace, shape, kafka, database=None, instance="1"):
+        args = [program("flow_driver"), shape, instance, kafka.brokers]
+        if database:
+            args.append(database.dsn)
+        super().__init__(workspace, f"{shape}-{uuid.uuid4().hex[:6]}", args, env=SANITIZED)
+
+    def dies_at(self, failpoint):
+        """Starts it, waits until the failpoint has killed it, and takes the failpoint away."""
+        self.env["TONGBAO_FAILPOINTS"] = failpoint
+        self.start()
+        wait_until(lambda: not self.running(), 30, f"death at {failpoint}")
+        self.kill()
+        del self.env["TONGBAO_FAILPOINTS"]
+
+
+@pytest.fixture
+def topics(kafka):
+    """Fresh topics for each test; partitions as in the product."""
+    admin = kafka.admin()
+    there = [t for t in TOPICS if t in admin.list_topics(timeout=10).topics]
+    if there:
+        for future in admin.delete_topics(there).values():
+            future.result(20)
+        wait_until(lambda: not set(TOPICS) & set(kafka.admin().list_topics(timeout=10).topics), 20, "topics gone")
+    groups = ["flow.pipe", "flow.sink"]
+    for topic in TOPICS:
+        kafka.create_topic(topic, PARTITIONS)
+    return groups
+
+
+@pytest.fixture
+def database(postgres, topics):
+    text = (ROOT / "common/flow/sql/0001_flow.sql").read_text()
+    postgres.script("DROP SCHEMA IF EXISTS flow_test CASCADE; CREATE SCHEMA flow_test; SET search_path TO flow_test;"
+                    + text + "CREATE TABLE effect (event_id uuid NOT NULL, amount int NOT NULL);")
+    return postgres
+
+
+def send(kafka, values, topic="flow.in"):
+    """Sends each value under a fresh event id; returns the ids."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.brokers, "log_level": 0})
+    ids = []
+    for value in values:
+        ids.append(str(uuid.uuid4()))
+        producer.produce(topic, key=ids[-1], value=value, headers=[("ce_id", ids[-1])])
+    assert producer.flush(20) == 0
+    return ids
+
+
+def distinct(records):
+    return {r.id for r in records}
+
+
+def settled(kafka, group, total):
+    return sum(kafka.committed(group, "flow.in").values()) == total
+
+
+def test_the_pipe_killed_after_each_step_loses_nothing(kafka, topics, workspace):
+    driver = Driver(workspace, "pipe", kafka)
+    total = 0
+    for round_number, step in enumerate(PIPE_STEPS):
+        total += len(send(kafka, [f"{step} {i}" for i in range(60)]))
+        driver.dies_at(f"{step}=kill@{1 if step in ('pipe.acked', 'pipe.committed') else 7}")
+        driver.start()
+        wait_until(lambda want=total: len(distinct(kafka.records("flow.out"))) == want, 20, f"all after {step}")
+        assert driver.stop() == 0
+    by_id = collections.Counter(r.id for r in kafka.records("flow.out"))
+    assert len(by_id) == total
+    # What repeats is what was in flight at a kill, never what was committed.
+    assert sum(by_id.values()) - total <= 60 * len(PIPE_STEPS)
+    assert not kafka.records("flow.dead")
+
+
+def test_the_sink_killed_after_each_step_applies_once(kafka, database, workspace):
+    driver = Driver(workspace, "sink", kafka, database)
+    ids = []
+    for step in SINK_STEPS:
+        ids += send(kafka, [f"{step} {i}" for i in range(60)])
+        driver.dies_at(f"{step}=kill@{5 if step.startswith('outbox') else 1}")
+        driver.start()
+        wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == len(ids), 20, f"all after {step}")
+        wait_until(lambda: len(distinct(kafka.records("flow.out"))) == len(ids), 20, f"relayed after {step}")
+        assert driver.stop() == 0
+    rows = database.rows("SELECT event_id::text AS id, count(*) AS n FROM flow_test.effect GROUP BY 1")
+    assert {row["id"] for row in rows} == set(ids)
+    assert all(row["n"] == 1 for row in rows)
+    assert database.value("SELECT count(*) FROM flow_test.outbox WHERE acked_at IS NULL") == 0
+    assert not kafka.records("flow.dead")
+
+
+@pytest.mark.parametrize("shape", ["pipe", "sink"])
+def test_hard_case_04_poison_leaves_its_neighbours_alone(kafka, topics, database, workspace, shape):
+    driver = Driver(workspace, shape, kafka, database)
+    ids = send(kafka, ["poison" if i % 25 == 3 else f"good {i}" for i in range(100)])
+    driver.start()
+    wait_until(lambda: len(distinct(kafka.records("flow.out"))) == 96, 20, "the neighbours went on")
+    wait_until(lambda: len(kafka.records("flow.dead")) == 4, 20, "the poison is dead-lettered")
+    assert driver.stop() == 0
+    for dead in kafka.records("flow.dead"):
+        assert dead.value == b"poison" and dead.id in ids and dead.key == dead.id
+        assert "it says poison" in dead.headers["reason"]
+        assert dead.headers["origin-topic"] == "flow.in" and dead.headers["group"] == f"flow.{shape}"
+        assert int(dead.headers["origin-partition"]) in range(PARTITIONS)
+        assert int(dead.headers["origin-offset"]) >= 0
+
+
+@pytest.mark.parametrize("shape", ["pipe", "sink"])
+def test_hard_case_04_a_killer_is_found_at_the_third_start(kafka, topics, database, workspace, shape):
+    driver = Driver(workspace, shape, kafka, database)
+    send(kafka, [f"good {i}" for i in range(20)] + ["abort"] + [f"after {i}" for i in range(20)])
+    deaths = 0
+    while not kafka.records("flow.dead"):
+        driver.start()
+        wait_until(lambda: not driver.running() or kafka.records("flow.dead"), 30, "dies or buries the killer")
+        deaths += not driver.running()
+        if not driver.running():
+            driver.kill()
+        assert deaths <= 3, "the killer was not found"
+    wait_until(lambda: len(distinct(kafka.records("flow.out"))) == 40, 30, "the neighbours went on")
+    assert driver.stop() == 0
+    dead = kafka.records("flow.dead")
+    assert [d.value for d in dead] == [b"abort"]
+    assert re.search(r"signal 6|status", dead[0].headers["reason"])
+
+
+@pytest.mark.parametrize("shape", ["pipe", "sink"])
+def test_hard_case_04_ten_dead_letters_in_a_row_pause_the_partition(kafka, topics, database, workspace, shape):
+    driver = Driver(workspace, shape, kafka, database)
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.brokers, "log_level": 0})
+    for i in range(40):
+        producer.produce("flow.in", value="poison", partition=0, headers=[("ce_id", str(uuid.uuid4()))])
+        producer.produce("flow.in", value=f"good {i}", partition=1, headers=[("ce_id", str(uuid.uuid4()))])
+    producer.flush(20)
+    driver.start()
+    wait_until(lambda: len(kafka.records("flow.out")) == 40, 20, "the other partition goes on")
+    wait_until(lambda: "paused until a restart" in driver.log_text(), 20, "it says so")
+    assert driver.stop() == 0
+    assert len(kafka.records("flow.dead")) == 10
+    assert kafka.committed(f"flow.{shape}", "flow.in")[0] == 10
+
+
+def test_poison_is_only_what_the_bytes_cause(kafka, database, workspace):
+    """SQLSTATE 22 is the record's fault; a missing table is not, and nothing is dead-lettered for it."""
+    driver = Driver(workspace, "sink", kafka, database)
+    send(kafka, ["good", "data", "good too"])
+    driver.start()
+    wait_until(lambda: len(kafka.records("flow.dead")) == 1, 20, "the bad row's record is dead-lettered")
+    database.script("ALTER TABLE flow_test.effect ADD CONSTRAINT no_room CHECK (amount = 0) NOT VALID;")
+    send(kafka, ["waits"])
+    wait_until(lambda: driver.log_text().count("runs again") >= 2, 20, "it tries again")
+    assert len(kafka.records("flow.dead")) == 1
+    database.script("ALTER TABLE flow_test.effect DROP CONSTRAINT no_room;")
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == 3, 20, "it goes on")
+    assert driver.stop() == 0
+
+
+@pytest.mark.parametrize("shape", ["pipe", "sink"])
+def test_hard_case_06_a_group_begins_at_the_beginning(kafka, topics, database, workspace, shape):
+    send(kafka, [f"early {i}" for i in range(30)])
+    driver = Driver(workspace, shape, kafka, database).start()
+    wait_until(lambda: len(distinct(kafka.records("flow.out"))) == 30, 20, "all that was there before the first start")
+    assert driver.stop() == 0
+
+
+@pytest.mark.parametrize("shape", ["pipe", "sink"])
+def test_hard_case_06_removed_records_stop_it_by_name(kafka, topics, database, workspace, shape):
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.brokers, "log_level": 0})
+    for i in range(20):
+        producer.produce("flow.in", value=f"{i}", partition=2, headers=[("ce_id", str(uuid.uuid4()))])
+    producer.flush(20)
+    # What retention does, at once: the log of partition 2 begins at 10.
+    script = workspace.dir / "delete.json"
+    script.write_text('{"partitions":[{"topic":"flow.in","partition":2,"offset":10}],"version":1}')
+    kafka_delete = Process(workspace, "delete-records",
+                           ["java", "org.apache.kafka.tools.DeleteRecordsCommand",
+                            "--bootstrap-server", kafka.brokers, "--offset-json-file", script], env=kafka.env)
+    kafka_delete.start()
+    assert kafka_delete.stop(deadline_s=60, number=0) == 0, kafka_delete.log_text()
+    driver = Driver(workspace, shape, kafka, database).start()
+    wait_until(lambda: not driver.running(), 20, "it stops")
+    assert driver.kill() == 78
+    assert "records 0 to 9 of flow.in[2]" in driver.log_text()
+    if shape == "sink":
+        assert database.rows("SELECT from_offset, to_offset FROM flow_test.kafka_gap") == [{"from_offset": 0, "to_offset": 10}]
+
+
+@pytest.mark.parametrize("shape", ["pipe", "sink"])
+def test_hard_case_07_another_log_is_read_from_its_start(kafka, topics, database, workspace, shape):
+    """The broker's files are put back to an earlier copy and grow again: nothing of the new growth is skipped."""
+    before = send(kafka, [f"kept {i}" for i in range(12)])
+    kafka.stop()
+    copy = workspace.dir / f"copy-{uuid.uuid4().hex[:6]}"
+    shutil.copytree(kafka.data, copy)
+    kafka.start()
+    lost = send(kafka, [f"lost {i}" for i in range(12)])
+    driver = Driver(workspace, shape, kafka, database).start()
+    wait_until(lambda: len(distinct(kafka.records("flow.out"))) == 24, 20, "all read")
+    assert driver.stop() == 0
+    kafka.stop()
+    for folder in list(kafka.data.glob("flow.in-*")):
+        shutil.rmtree(folder)
+        shutil.copytree(copy / folder.name, folder)
+    for name in ("recovery-point-offset-checkpoint", "replication-offset-checkpoint", "log-start-offset-checkpoint"):
+        if (copy / name).exists():
+            (kafka.data / name).unlink(missing_ok=True)
+    kafka.start()
+    grown = send(kafka, [f"grown {i}" for i in range(40)])
+    driver.start()
+
+    def handled():
+        return {r.value.decode() for r in kafka.records("flow.out")}
+    wait_until(lambda: {f"grown {i}" for i in range(40)} <= handled(), 30, "the new growth is read")
+    assert driver.stop() == 0
+    if shape == "sink":
+        rows = database.rows("SELECT event_id::text AS id, count(*) AS n FROM flow_test.effect GROUP BY 1")
+        assert {r["id"] for r in rows} == set(before) | set(lost) | set(grown)
+        assert all(r["n"] == 1 for r in rows), "no second effect"
+
+
+def test_hard_case_02_a_dead_relays_rows_are_sent_first(kafka, database, workspace):
+    """One process dies between commit and relay; another writes for the same incident: all rows, in order."""
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.brokers, "log_level": 0})
+
+    def one(value):
+        producer.produce("flow.in", key="incident", value=value, headers=[("ce_id", str(uuid.uuid4()))])
+        producer.flush(20)
+    one("first")
+    first = Driver(workspace, "sink", kafka, database, instance="a")
+    first.dies_at("sink.committed=kill")
+    one("second")
+    second = Driver(workspace, "sink", kafka, database, instance="b").start()
+    wait_until(lambda: len(kafka.records("flow.out")) >= 2, 30, "both rows are relayed")
+    assert second.stop() == 0
+    assert [r.value for r in kafka.records("flow.out")] == [b"first", b"second"]
+
+
+def test_hard_case_14_a_fenced_instance_ends_with_78(kafka, database, workspace):
+    first = Driver(workspace, "sink", kafka, database).start()
+    wait_until(lambda: "partitions assigned" in first.log_text(), 20, "the first has its partitions")
+    second = Driver(workspace, "sink", kafka, database).start()
+    wait_until(lambda: not first.running(), 30, "the first is fenced")
+    assert first.kill() == 78
+    assert "give each instance its own name" in first.log_text()
+    ids = send(kafka, ["x"] * 10)
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == len(ids), 20, "the second goes on")
+    assert second.stop() == 0
+
+
+def test_two_sinks_share_and_take_over(kafka, database, workspace):
+    a = Driver(workspace, "sink", kafka, database, instance="a").start()
+    b = Driver(workspace, "sink", kafka, database, instance="b").start()
+    ids = send(kafka, [f"{i}" for i in range(200)])
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == len(ids), 30, "both apply")
+    a.kill()
+    ids += send(kafka, [f"more {i}" for i in range(200)])
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == len(ids), 30, "one takes over")
+    assert b.stop() == 0
+    assert database.value("SELECT count(DISTINCT event_id) FROM flow_test.effect") == len(ids)
+
+
+def test_hard_case_01_caught_up_to_is_not_silence(kafka, database, workspace):
+    """A frozen broker must not look like "nothing new"."""
+    driver = Driver(workspace, "sink", kafka, database).start()
+    sql = "SELECT coalesce(min(extract(epoch FROM caught_up_to)), 0)::float FROM flow_test.kafka_offset"
+    wait_until(lambda: database.value(sql) > 0, 20, "caught up")
+    first = database.value(sql)
+    wait_until(lambda: database.value(sql) > first, 5, "refreshed")
+    kafka.freeze()
+    try:
+        frozen_at = database.value("SELECT extract(epoch FROM clock_timestamp())::float")
+        wait_until(lambda: database.value("SELECT extract(epoch FROM clock_timestamp())::float") > frozen_at + 3, 10, "3 s")
+        assert database.value(sql) <= frozen_at + 0.1
+    finally:
+        kafka.thaw()
+    wait_until(lambda: database.value(sql) > frozen_at + 1, 20, "caught up again")
+    assert driver.stop() == 0
+
+
+def test_postgres_away_and_back(kafka, database, workspace, _cluster):
+    driver = Driver(workspace, "sink", kafka, database).start()
+    ids = send(kafka, [f"{i}" for i in range(50)])
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == 50, 20, "applied")
+    _cluster.kill()
+    ids += send(kafka, [f"away {i}" for i in range(50)])
+    wait_until(lambda: "waits for the offsets" in driver.log_text(), 20, "it waits and polls")
+    _cluster.start()
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == len(ids), 30, "it goes on")
+    assert driver.stop() == 0
+    assert not kafka.records("flow.dead")
