@@ -1,0 +1,63 @@
+#include "services/ctl/command.h"
+
+#define CONF_STRUCT struct ctl_conf
+static const struct conf_option options[] = {
+#include "common/base/conf_rows.h"
+#include "services/ctl/conf.def"
+};
+const struct conf_table ctl_conf_table = {"ctl", "the operators' command", options,
+                                          ARRAY_LEN(options)};
+
+const struct command commands[] = {
+    {"migrate", "", "brings the database to the newest schemas and roles",
+     "Makes roles and schemas and applies every SQL file that is not applied yet, each in a\n"
+     "transaction. Safe to run twice, and while the services run. Needs the owner of the database\n"
+     "(superuser or CREATEROLE).\n",
+     "pg", migrate_run},
+    {"topics create", "", "creates the topics that are missing",
+     "Existing topics are left as they are; `tongbao topics check` compares them.\n",
+     "kafka_brokers kafka_properties", topics_create},
+    {"topics check", "", "compares the topics with what they must be",
+     "Names the first difference, and what mends it.\n", "kafka_brokers kafka_properties",
+     topics_check_all},
+    {"enterprise add", "FILE",
+     "registers enterprises, people, keys and the duty rota from a JSON file (- = standard input)",
+     "The file is as deploy/demo/park.json: {\"enterprises\": [...], \"duty\": [...]}. What is "
+     "there\n"
+     "already is brought up to date, nothing is removed; running it twice changes nothing. New "
+     "keys are\n"
+     "shown once and never again: only their hash is kept. A key whose label the enterprise has "
+     "already\n"
+     "is not made anew.\n",
+     "pg", enterprise_add},
+    {"enterprise list", "", "lists the registered enterprises", "", "pg", enterprise_list},
+    {"enterprise key", "CODE", "makes a new key for an enterprise, or revokes one",
+     "Without --revoke: makes a key with --label and --scopes and shows it once. With --revoke ID: "
+     "the\n"
+     "key is refused by every intake instance within two seconds.\n",
+     "pg label scopes revoke", enterprise_key},
+    {"submit", "FILE", "posts a report (JSON; - = standard input)",
+     "The key comes from --key, or from TONGBAO_KEY_<CODE> with --as CODE. The same file again is "
+     "the\n"
+     "same incident.\n",
+     "url key as", report_submit},
+    {"incident show", "ID", "shows an incident: grade, clocks, who was told, what happened",
+     "ID is the incident's id or its reference, in any writing. The key comes from --key, from\n"
+     "TONGBAO_KEY_<CODE> with --as CODE, or from TONGBAO_DUTY_KEY.\n",
+     "url key as", incident_show},
+    {"replay", "", "lists dead letters, or puts them back into their topics",
+     "Without --id and --all: lists them with their reasons. With one of these: sends key, headers "
+     "and\n"
+     "bytes to the topic they came from. Do it after the cause is mended. Ids make a repeat "
+     "harmless.\n",
+     "kafka_brokers kafka_properties id all", replay_run},
+    {"offsets accept", "",
+     "lets a group go on behind records that were removed before it read them",
+     "For a service that stopped because retention was faster than it. First see whether the "
+     "records\n"
+     "can be restored from a backup: they are lost to this group afterwards. Stop the service, run "
+     "this,\n"
+     "start it again.\n",
+     "pg kafka_brokers kafka_properties group", offsets_accept},
+};
+const size_t commands_n = ARRAY_LEN(commands);

@@ -1,0 +1,320 @@
+"""tongbao, the operators' command, against a real PostgreSQL, Kafka and intake."""
+import json
+import os
+import re
+import subprocess
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import confluent_kafka
+import pytest
+from servers import ROOT, free_port, kafka_jars
+from stack import Service, migrate, tongbao
+
+SCHEMAS = {"registry", "classifier", "escalator", "notifier", "archive", "analytics"}
+ROLES = {"tongbao_intake", "tongbao_classifier", "tongbao_escalator", "tongbao_notifier", "tongbao_archiver",
+         "tongbao_analyst"}
+
+
+@pytest.fixture(scope="module")
+def env(kafka, migrated):
+    return {"TONGBAO_CTL_PG": migrated.dsn, "TONGBAO_CTL_KAFKA_BROKERS": kafka.brokers}
+
+
+def run_json(*args, env, **kwargs):
+    return json.loads(tongbao(*args, "--json", env=env, **kwargs).stdout)
+
+
+def fails(*args, env=None, word="", status=None, **kwargs):
+    done = tongbao(*args, env=env, check=False, **kwargs)
+    assert done.returncode != 0 and (status is None or done.returncode == status), done
+    assert done.stderr.startswith("tongbao: ") and word in done.stderr, done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+def test_help_is_there_for_every_command():
+    text = tongbao("--help").stdout
+    names = re.findall(r"^  ([a-z]+(?: [a-z]+)?) ", text, re.M)
+    assert {"migrate", "topics create", "topics check", "enterprise add", "enterprise list", "enterprise key", "submit",
+            "incident show", "replay", "offsets accept"} <= set(names)
+    for name in names:
+        own = tongbao(*name.split(), "--help").stdout
+        assert own.startswith(f"tongbao {name} - ") and "--json" in own
+
+
+@pytest.mark.parametrize("args, word", [
+    (["eat"], "tongbao --help"), (["enterprise", "eat"], "tongbao --help"), ([], "no command"), (["submit"], "usage: tongbao submit FILE"),
+    (["submit", "a", "b"], "usage"), (["submit", "a", "--group", "g"], "group"), (["migrate", "--nonsense"], "--nonsense"),
+    (["offsets", "accept"], "--group"), (["replay", "--all", "--id", "x"], "not both"),
+    (["enterprise", "key", "ACME", "--scopes", "fly"], "report, act, read"), (["enterprise", "add", "/nowhere"], "/nowhere")])
+def test_wrong_words_say_what_is_right(args, word):
+    done = tongbao(*args, check=False)
+    assert done.returncode != 0 and word in done.stderr, done.stderr
+
+
+# --- migrate -------------------------------------------------------------------------------------
+
+def test_migrate_makes_everything_once(postgres, env, migrated):
+    again = run_json("migrate", env=env)
+    assert again and not any(row["applied"] for row in again)
+    assert [row["schema"] for row in again] == sorted((row["schema"] for row in again), key=["registry", "classifier", "escalator",
+                                                                                            "notifier", "archive"].index)
+    files = {row["file"] for row in again if row["schema"] == "archive"}
+    assert {"flow/0001_flow.sql"} | {f"archiver/{p.name}" for p in (ROOT / "services/archiver/sql").glob("*.sql")} == files
+    assert SCHEMAS <= {row["nspname"] for row in migrated.rows("SELECT nspname FROM pg_namespace")}
+    roles = {row["rolname"]: row for row in migrated.rows(
+        "SELECT rolname, rolsuper, rolcanlogin, rolconfig FROM pg_roles WHERE rolname LIKE 'tongbao_%%'", )}
+    assert ROLES <= roles.keys()
+    for name in ROLES:
+        assert roles[name]["rolcanlogin"] and not roles[name]["rolsuper"]
+        assert {"idle_in_transaction_session_timeout=3s", "lock_timeout=2s"} <= set(roles[name]["rolconfig"])
+    assert {"statement_timeout=30s", "default_transaction_read_only=on"} <= set(roles["tongbao_analyst"]["rolconfig"])
+
+
+def test_each_role_may_do_its_work_and_no_other(migrated):
+    for schema, role in (("classifier", "classifier"), ("escalator", "escalator"), ("notifier", "notifier"), ("archive", "archiver")):
+        assert migrated.value(f"SELECT count(*) FROM {schema}.outbox", role=f"tongbao_{role}") == 0
+        for other in ROLES - {f"tongbao_{role}"}:
+            with pytest.raises(Exception, match="permission denied"):
+                migrated.rows(f"SELECT 1 FROM {schema}.outbox", role=other)
+    assert migrated.value("SELECT count(*) FROM analytics.incident", role="tongbao_analyst") == 0
+    for role in ("tongbao_analyst", "tongbao_intake"):
+        with pytest.raises(Exception, match="permission denied"):
+            migrated.rows("UPDATE registry.credential SET revoked_at = now()", role=role)
+
+
+def test_a_changed_migration_is_refused(env, migrated):
+    before = migrated.value("SELECT sha256 FROM registry.migration WHERE name = 'ctl/0001_registry.sql'")
+    migrated.rows("UPDATE registry.migration SET sha256 = 'x' WHERE name = 'ctl/0001_registry.sql'")
+    try:
+        fails("migrate", env=env, word="changed after it was applied", status=78)
+    finally:
+        migrated.rows("UPDATE registry.migration SET sha256 = %s WHERE name = 'ctl/0001_registry.sql'", before)
+    assert not any(row["applied"] for row in run_json("migrate", env=env))
+
+
+def test_two_databases_may_be_migrated_at_once(postgres):
+    databases = [postgres.postgres.database(f"t_{uuid.uuid4().hex[:8]}") for _ in range(2)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(migrate, databases * 2))
+    assert [db.value("SELECT count(*) FROM registry.migration") for db in databases] == [1, 1]
+
+
+def test_without_postgresql_it_says_so(env):
+    said = fails("enterprise", "list", env={"TONGBAO_CTL_PG": "host=127.0.0.1 port=1 dbname=x"}, word="--pg")
+    assert "not reached" in said
+
+
+# --- topics --------------------------------------------------------------------------------------
+
+def test_topics_are_created_once_and_checked(env):
+    fails("topics", "check", env=env, word="topics create")
+    made = run_json("topics", "create", env=env)
+    assert made["created"] == len(made["topics"]) == 7
+    assert run_json("topics", "create", env=env)["created"] == 0
+    tongbao("topics", "check", env=env)
+
+
+# --- enterprises ---------------------------------------------------------------------------------
+
+PARK = {"enterprises": [
+    {"code": "PARK", "name": "园区响应中心", "sector": "public", "staff": 9, "is_park": True,
+     "people": [{"name": "值班一", "roles": [{"role": "duty_officer"}], "contacts": [{"channel": "email", "address": "d@park.test"}]}],
+     "keys": [{"label": "desk"}]},
+    {"code": "ACME", "name": "艾克米", "name_en": "Acme", "sector": "manufacturing", "staff": 260, "is_listed": True,
+     "data_kinds": ["customer"],
+     "people": [{"name": "王安", "roles": [{"role": "security_lead"}, {"role": "it", "rank": 2}],
+                 "contacts": [{"channel": "email", "address": "w@acme.test"},
+                              {"channel": "webhook", "address": "http://127.0.0.1:9/x", "secret": "s", "priority": 2}]},
+                {"name": "Li", "language": "en", "roles": [{"role": "deputy"}]}],
+     "keys": [{"label": "reporting", "scopes": ["report", "read"]}, {"label": "all"}]}],
+    "duty": [{"person_name": "值班一", "from": "2026-11-22T08:00:00+08:00", "to": "2026-11-23T08:00:00+08:00"}]}
+
+
+@pytest.fixture(scope="module")
+def registered(env, workspace):
+    path = workspace.dir / "park.json"
+    path.write_text(json.dumps(PARK, ensure_ascii=False))
+    return path, run_json("enterprise", "add", path, env=env)
+
+
+TABLES = ("enterprise", "person", "contact", "role_holder", "duty", "credential")
+
+
+def dump(database):
+    return {t: sorted(map(str, database.rows(f"SELECT * FROM registry.{t}"))) for t in TABLES if t != "enterprise"} | {
+        "enterprise": sorted(r["code"] + str(r["enterprise_id"]) for r in database.rows("SELECT * FROM registry.enterprise"))}
+
+
+def test_enterprise_add_registers_all_and_twice_changes_nothing(env, migrated, registered):
+    path, added = registered
+    assert (added["enterprises"], added["people"], added["contacts"], added["duty"]) == (2, 3, 3, 1)
+    keys = {(k["code"], k["label"]): k for k in added["keys"]}
+    assert keys.keys() == {("PARK", "desk"), ("ACME", "reporting"), ("ACME", "all")}
+    assert keys["ACME", "reporting"]["scopes"] == ["report", "read"] and keys["ACME", "all"]["scopes"] == ["report", "act", "read"]
+    assert all(re.fullmatch(r"tbk_[a-z0-9]{12}_[0-9a-f]{64}", k["key"]) and k["key_id"] in k["key"] for k in added["keys"])
+    secrets = {r["secret_sha256"] for r in migrated.rows("SELECT secret_sha256 FROM registry.credential")}
+    assert not any(k["key"].split("_")[2] in str(secrets) for k in added["keys"])
+    before = dump(migrated)
+    again = run_json("enterprise", "add", path, env=env)
+    assert again["keys"] == [] and dump(migrated) == before
+    holders = {(r["role"], r["rank"]) for r in migrated.rows("SELECT role, rank FROM registry.role_holder")}
+    assert holders == {("duty_officer", 1), ("security_lead", 1), ("it", 2), ("deputy", 1)}
+    assert migrated.value("SELECT to_char(from_at AT TIME ZONE 'UTC', 'HH24:MI') FROM registry.duty") == "00:00"
+
+
+def test_enterprise_add_brings_up_to_date(env, migrated, registered, workspace):
+    path = workspace.dir / "changed.json"
+    changed = json.loads(json.dumps(PARK))
+    changed["enterprises"][1]["staff"] = 300
+    changed["enterprises"][1]["people"][1]["roles"] = [{"role": "security_lead", "rank": 2}]
+    del changed["enterprises"][1]["people"][0]["contacts"][1]["secret"]
+    path.write_text(json.dumps(changed))
+    tongbao("enterprise", "add", path, env=env)
+    assert migrated.value("SELECT staff FROM registry.enterprise WHERE code = 'ACME'") == 300
+    assert migrated.value("SELECT secret FROM registry.contact WHERE channel = 'webhook'") == "s"  # absent: kept
+    tongbao("enterprise", "add", registered[0], env=env)
+
+
+def test_enterprise_add_is_all_or_nothing(env, migrated, registered, workspace):
+    path = workspace.dir / "bad.json"
+    before = dump(migrated)
+    more = {"code": "NEW", "name": "新", "sector": "x", "staff": 1}
+    for bad, word in (({"enterprises": [more], "duty": [{**PARK["duty"][0], "person_name": "nobody"}]}, "nobody"),
+                      ({"enterprises": [more, {**more, "code": "small"}, {**more, "code": "Small"}]}, "/enterprises/1/code"),
+                      ({"enterprises": [more, {**more, "code": "P2", "is_park": True}]}, "P2")):
+        path.write_text(json.dumps(bad))
+        fails("enterprise", "add", path, env=env, word=word)
+        assert dump(migrated) == before
+
+
+def test_enterprise_add_reads_standard_input(env, migrated):
+    text = json.dumps({"enterprises": [{"code": "PIPED", "name": "管道", "sector": "x", "staff": 1, "keys": [{"label": "k"}]}]})
+    shown = tongbao("enterprise", "add", "-", env=env, input=text).stdout
+    assert re.search(r"\btbk_[a-z0-9]{12}_[0-9a-f]{64}$", shown, re.M) and "never shown again" in shown
+    assert migrated.value("SELECT name FROM registry.enterprise WHERE code = 'PIPED'") == "管道"
+
+
+def test_enterprise_list(env, registered):
+    rows = {row["code"]: row for row in run_json("enterprise", "list", env=env)}
+    assert rows["ACME"]["people"] == 2 and rows["ACME"]["keys"] >= 2 and rows["PARK"]["is_park"] is True
+    table = tongbao("enterprise", "list", env=env).stdout.splitlines()
+    assert table[0].split()[:3] == ["code", "name", "sector"] and any("艾克米" in line for line in table)
+
+
+def test_keys_are_made_and_revoked(env, migrated, registered):
+    made = run_json("enterprise", "key", "ACME", "--label", "new", "--scopes", "read", env=env)
+    assert made["scopes"] == ["read"] and made["key"].startswith("tbk_" + made["key_id"])
+    fails("enterprise", "key", "NOBODY", env=env, word="enterprise list")
+    fails("enterprise", "key", "PARK", "--revoke", made["key_id"], env=env, word="PARK has no key")
+    for _ in range(2):
+        assert run_json("enterprise", "key", "ACME", "--revoke", made["key_id"], env=env)["revoked"] is True
+    assert migrated.value("SELECT revoked_at IS NOT NULL FROM registry.credential WHERE key_id = %s", made["key_id"])
+
+
+# --- as an enterprise ----------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def intake(workspace, kafka, migrated, env, registered):
+    tongbao("topics", "create", env=env)
+    port = free_port()
+    service = Service(workspace, "intake", {"listen": f"127.0.0.1:{port}", "kafka_brokers": kafka.brokers,
+                                            "pg": migrated.dsn_as("tongbao_intake")})
+    service.start()
+    yield f"http://127.0.0.1:{port}"
+    service.stop()
+    assert not service.check_health()
+
+
+def key_of(registered, code, label):
+    [key] = [k["key"] for k in registered[1]["keys"] if (k["code"], k["label"]) == (code, label)]
+    return key
+
+
+def test_submit_and_show(intake, migrated, registered, workspace):
+    report = workspace.dir / "report.json"
+    report.write_text('{"summary": "数据库异常", "discovered_at": "2026-11-22T03:00:00+08:00"}')
+    env = {"TONGBAO_URL": intake, "TONGBAO_KEY_ACME": key_of(registered, "ACME", "all")}
+    receipt = run_json("submit", report, "--as", "ACME", env=env)
+    assert receipt["reference"] in tongbao("submit", "--as", "ACME", report, env=env).stdout
+    piped = run_json("submit", "-", "--url", intake + "/", "--key", env["TONGBAO_KEY_ACME"], env={}, input=report.read_text())
+    assert piped["incident_id"] == receipt["incident_id"]
+    fails("incident", "show", receipt["reference"], "--as", "ACME", env=env, word="404")
+    migrated.rows("INSERT INTO archive.incident (incident_id, enterprise_id, drill, reference, summary, level) SELECT %s, enterprise_id,"
+                  " false, %s, '数据库异常', 'larger' FROM registry.enterprise WHERE code = 'ACME'", receipt["incident_id"],
+                  receipt["reference"])
+    env["TONGBAO_DUTY_KEY"] = key_of(registered, "PARK", "desk")
+    for name in (receipt["incident_id"], receipt["reference"], receipt["reference"].replace("-", " ").lower()):
+        assert run_json("incident", "show", name, env=env)["incident_id"] == receipt["incident_id"]
+    shown = tongbao("incident", "show", receipt["reference"], env=env).stdout
+    assert "larger" in shown and "数据库异常" in shown and "clocks: 0" in shown
+
+
+def test_submit_says_what_is_wrong(intake, registered, workspace):
+    report = workspace.dir / "bad-report.json"
+    report.write_text('{"summary": "x", "discovered_at": "2026-11-22T03:00:00+08:00", "impact": {"outage_minutes": "two hours"}}')
+    env = {"TONGBAO_URL": intake}
+    fails("submit", report, env=env, word="--as CODE")
+    fails("submit", report, "--as", "ACME", env=env, word="TONGBAO_KEY_ACME")
+    fails("submit", report, "--key", "tbk_x", env=env, word="401")
+    said = fails("submit", report, "--key", key_of(registered, "ACME", "all"), env=env, word="/impact/outage_minutes")
+    assert "two hours" in said and "422" in said
+    fails("submit", report, "--key", "x", env={"TONGBAO_URL": "http://127.0.0.1:1"}, word="TONGBAO_URL")
+
+
+# --- dead letters, gaps --------------------------------------------------------------------------
+
+def test_dead_letters_are_listed_and_put_back(kafka, env, intake):
+    key, event = str(uuid.uuid4()), [str(uuid.uuid4()) for _ in range(3)]
+    for i, origin in enumerate(("tongbao.report.v1", "tongbao.action.v1", "elsewhere")):
+        kafka.produce("tongbao.dead.v1", key, b"\x00\xff not json %d" % i, {
+            "ce_id": event[i], "ce_type": "report.submitted", "own": "kept", "reason": "不是 JSON", "group": "archiver",
+            "origin-topic": origin, "origin-partition": "3", "origin-offset": "7"})
+    listed = run_json("replay", env=env)
+    assert {(row["ce_id"], row["reason"]) for row in listed} == {(e, "不是 JSON") for e in event}
+    assert "3 dead letters" in tongbao("replay", env=env).stdout
+    fails("replay", "--id", str(uuid.uuid4()), env=env, word="no dead letter")
+    assert run_json("replay", "--id", event[0], env=env)["put_back"] == 1
+    [back] = [r for r in kafka.records("tongbao.report.v1") if r.id == event[0]]
+    assert back.key == key and back.value == b"\x00\xff not json 0"
+    assert back.headers == {"ce_id": event[0], "ce_type": "report.submitted", "own": "kept"}
+    done = tongbao("replay", "--all", "--json", env=env)
+    assert json.loads(done.stdout)["put_back"] == 2 and "left where it is" in done.stderr
+    assert [r.value for r in kafka.records("tongbao.action.v1") if r.id == event[1]] == [b"\x00\xff not json 1"]
+
+
+def test_hard_case_06_a_gap_is_accepted(env, migrated):
+    """What retention removed before it was read is let go only by a person."""
+    migrated.rows("INSERT INTO escalator.kafka_offset (consumer_group, topic, partition, next_offset, last_event_id, starts)"
+                  " VALUES ('escalator', 'tongbao.action.v1', 2, 10, 'x', 3), ('escalator', 'tongbao.action.v1', 3, 99, 'y', 0)")
+    fails("offsets", "accept", "--group", "escalator", env=env, word="no gap")
+    migrated.rows("INSERT INTO escalator.kafka_gap (consumer_group, topic, partition, from_offset, to_offset)"
+                  " VALUES ('escalator', 'tongbao.action.v1', 2, 10, 40), ('escalator', 'tongbao.action.v1', 3, 20, 40)")
+    rows = run_json("offsets", "accept", "--group", "escalator", env=env)
+    assert {(row["partition"], row["from_offset"], row["to_offset"]) for row in rows} == {(2, 10, 40), (3, 20, 40)}
+    kept = {r["partition"]: r for r in migrated.rows("SELECT * FROM escalator.kafka_offset")}
+    assert kept[2]["next_offset"] == 40 and kept[2]["last_event_id"] is None and kept[2]["starts"] == 0
+    assert kept[3]["next_offset"] == 99 and kept[3]["last_event_id"] == "y"  # it was behind the gap already
+    assert migrated.value("SELECT count(*) FROM escalator.kafka_gap WHERE accepted_at IS NULL") == 0
+    fails("offsets", "accept", "--group", "escalator", env=env, word="no gap")
+
+
+def test_hard_case_06_a_gap_of_a_pipe_is_accepted(kafka, env, intake, workspace):
+    topic, at = "tongbao.report.v1", confluent_kafka.TopicPartition
+    while kafka.produce(topic, "k", b"{}", partition=6) < 5:
+        pass
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": kafka.brokers, "group.id": "classifier.grade", "log_level": 0})
+    consumer.commit(offsets=[at(topic, 6, 1)], asynchronous=False)
+    consumer.close()
+    fails("offsets", "accept", "--group", "classifier.grade", env=env, word="no gap")
+    removed = workspace.dir / "removed.json"
+    removed.write_text(json.dumps({"version": 1, "partitions": [{"topic": topic, "partition": 6, "offset": 4}]}))
+    subprocess.run(["java", "org.apache.kafka.tools.DeleteRecordsCommand", "--bootstrap-server", kafka.brokers,
+                    "--offset-json-file", removed], env={**os.environ, "CLASSPATH": f"{kafka_jars()}/*"}, check=True,
+                   capture_output=True)
+    [row] = run_json("offsets", "accept", "--group", "classifier.grade", env=env)
+    assert (row["partition"], row["from_offset"], row["to_offset"]) == (6, 1, 4)
+    assert kafka.committed("classifier.grade", topic)[6] == 4
