@@ -1,0 +1,429 @@
+#include "services/classifier/case.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/utf8.h"
+#include "proto/node.h"
+#include "services/classifier/classify.h"
+#include "services/classifier/facts.h"
+
+#define SUMMARY_CHARS_MAX 4000
+
+void case_done(struct case_file *c)
+{
+    for (size_t i = 0; i < c->inputs_n; i++)
+        event_done(&c->inputs[i].ev);
+    free(c->inputs);
+    c->inputs = NULL;
+    c->inputs_n = c->inputs_cap = 0;
+}
+
+/* --- inputs --- */
+
+static const struct actor *actor_of(const struct event *ev)
+{
+    if (ev->type == EVENT_REPORT_SUBMITTED)
+        return ev->report_submitted->actor;
+    if (ev->type == EVENT_REPORT_SUPPLEMENTED)
+        return ev->report_supplemented->actor;
+    return event_is_action(ev->type) ? event_action(ev)->actor : NULL;
+}
+
+static bool is_stranger(const struct case_file *c, const struct event *ev)
+{
+    const struct actor *actor = actor_of(ev);
+
+    return strcmp(ev->enterprise_id.text, c->enterprise_id.text) != 0 &&
+           !(actor && actor->scope == SCOPE_PARK && ev->type != EVENT_REPORT_SUBMITTED);
+}
+
+static int compare(const struct event *a, const struct event *b)
+{
+    bool a_reports = a->type == EVENT_REPORT_SUBMITTED,
+         b_reports = b->type == EVENT_REPORT_SUBMITTED;
+
+    if (a_reports != b_reports)
+        return a_reports ? -1 : 1;
+    if (a->occurred_at != b->occurred_at)
+        return a->occurred_at < b->occurred_at ? -1 : 1;
+    return strcmp(a->id.text, b->id.text);
+}
+
+static bool is_known(const struct case_file *c, const struct id *id)
+{
+    for (size_t i = 0; i < c->inputs_n; i++)
+        if (strcmp(c->inputs[i].ev.id.text, id->text) == 0)
+            return true;
+    return false;
+}
+
+static bool make_room(struct case_file *c, struct err *err)
+{
+    size_t cap = c->inputs_cap ? 2 * c->inputs_cap : 4;
+    struct case_input *inputs;
+
+    if (c->inputs_n < c->inputs_cap)
+        return true;
+    inputs = reallocarray(c->inputs, cap, sizeof(*inputs));
+    if (!inputs)
+        return err_memory(err);
+    c->inputs = inputs;
+    c->inputs_cap = cap;
+    return true;
+}
+
+bool case_add(struct case_file *c, struct event *ev, bool is_early, void *origin, struct err *err)
+{
+    size_t at = c->inputs_n;
+
+    if (!make_room(c, err))
+        return false;
+    while (at > 0 && compare(&c->inputs[at - 1].ev, ev) > 0) {
+        c->inputs[at] = c->inputs[at - 1];
+        at--;
+    }
+    c->inputs[at] = (struct case_input){.ev = *ev, .is_early = is_early, .origin = origin};
+    c->inputs_n++;
+    *ev = (struct event){0};
+    return true;
+}
+
+/* --- taking an event --- */
+
+/* Early inputs belong to the incident now, but for those of strangers. */
+static void open_case(struct case_file *c, const struct event *ev)
+{
+    c->enterprise_id = ev->enterprise_id;
+    for (size_t i = 0; i < c->inputs_n; i++) {
+        c->inputs[i].is_early = false;
+        c->inputs[i].is_stranger = is_stranger(c, &c->inputs[i].ev);
+    }
+}
+
+/* What incident.v1 says: a greater revision replaces a smaller one. */
+static enum case_outcome take_grade(struct case_file *c, struct event *ev)
+{
+    const struct incident_classified *grade = ev->incident_classified;
+    bool is_news = grade->revision > c->published.revision;
+
+    if (is_news) {
+        c->published = (struct published){.revision = grade->revision,
+                                          .level = grade->level,
+                                          .category = grade->category,
+                                          .gbt = grade->gbt20986->name};
+        if (grade->decided_by != SCOPE_SYSTEM)
+            (void)id_set(&c->published.decision_event_id, grade->parent_event_id, ID_TEXT_LEN);
+    }
+    event_done(ev);
+    return is_news ? CASE_CHANGED : CASE_UNCHANGED;
+}
+
+static enum case_outcome take_input(struct case_file *c, struct event *ev, bool early_room,
+                                    void *origin, struct err *err)
+{
+    bool is_early = !id_is_set(&c->enterprise_id);
+    struct id id = ev->id;
+
+    if (is_known(c, &ev->id)) {
+        event_done(ev);
+        return CASE_UNCHANGED;
+    }
+    if (is_early && !early_room) {
+        err_set(err, ERR_INPUT,
+                "the incident is not known, and its enterprise has left too many events that wait "
+                "for incidents: replay it when the incident is there");
+        return CASE_REFUSED;
+    }
+    if (c->inputs_n == CASE_INPUTS_MAX) {
+        err_set(err, ERR_INPUT, "the incident has %d reports, supplements and decisions already",
+                CASE_INPUTS_MAX);
+        return CASE_REFUSED;
+    }
+    if (!case_add(c, ev, is_early, origin, err))
+        return CASE_FAILED;
+    for (size_t i = 0; i < c->inputs_n; i++)
+        if (strcmp(c->inputs[i].ev.id.text, id.text) == 0)
+            c->inputs[i].is_new = true;
+    return CASE_CHANGED;
+}
+
+enum case_outcome case_take(struct case_file *c, struct event *ev, bool early_room, void *origin,
+                            struct err *err)
+{
+    bool is_grade =
+        ev->type == EVENT_INCIDENT_CLASSIFIED || ev->type == EVENT_INCIDENT_RECLASSIFIED;
+
+    if (!id_is_set(&c->enterprise_id) && (is_grade || ev->type == EVENT_REPORT_SUBMITTED))
+        open_case(c, ev);
+    if (id_is_set(&c->enterprise_id) && is_stranger(c, ev)) {
+        err_set(err, ERR_INPUT, "%s of enterprise %s on an incident of another enterprise: refused",
+                event_types[ev->type].name, ev->enterprise_id.text);
+        return CASE_STRANGER;
+    }
+    return is_grade ? take_grade(c, ev) : take_input(c, ev, early_room, origin, err);
+}
+
+/* --- the grade by all that is known --- */
+
+static bool is_fact(const struct case_input *input)
+{
+    return !input->is_stranger && (input->ev.type == EVENT_REPORT_SUBMITTED ||
+                                   input->ev.type == EVENT_REPORT_SUPPLEMENTED);
+}
+
+/* The first report: who reported what when. NULL: none yet. */
+static const struct report_submitted *first_report(const struct case_file *c)
+{
+    for (size_t i = 0; i < c->inputs_n; i++)
+        if (c->inputs[i].ev.type == EVENT_REPORT_SUBMITTED && !c->inputs[i].is_stranger)
+            return c->inputs[i].ev.report_submitted;
+    return NULL;
+}
+
+static bool outranks(const struct event *a, const struct event *b)
+{
+    bool a_park = event_action(a)->actor->scope == SCOPE_PARK;
+    bool b_park = event_action(b)->actor->scope == SCOPE_PARK;
+
+    return a_park == b_park ? compare(a, b) > 0 : a_park;
+}
+
+static const struct event *deciding(const struct case_file *c)
+{
+    const struct event *ret = NULL;
+
+    for (size_t i = 0; i < c->inputs_n; i++) {
+        const struct case_input *input = &c->inputs[i];
+
+        if (input->ev.type == EVENT_ACTION_RECLASSIFIED && !input->is_stranger &&
+            (!ret || outranks(&input->ev, ret)))
+            ret = &input->ev;
+    }
+    return ret;
+}
+
+struct merging {
+    const struct case_file *c;
+    const struct policy *policy;
+    struct classify_input in;
+};
+
+static void merging_begin(struct merging *m, const struct case_file *c, const struct policy *policy)
+{
+    *m = (struct merging){.c = c, .policy = policy, .in = {.facts = json_object()}};
+}
+
+static void merging_end(struct merging *m)
+{
+    json_decref(m->in.facts);
+}
+
+/* An event is decoded without its document: most are never graded again. */
+static json_t *body_of(struct event *ev)
+{
+    if (!ev->doc)
+        ev->doc = node_to_json(ev->root);
+    return ev->doc;
+}
+
+static bool merge_input(struct merging *m, size_t i, struct err *err)
+{
+    json_t *body = body_of(&m->c->inputs[i].ev);
+
+    if (!m->in.facts || !body)
+        return err_memory(err);
+    if (!m->in.profile)
+        m->in.profile = json_object_get(body, "profile");
+    classify_read(m->policy, body, &m->in.hits);
+    return facts_merge(m->in.facts, body, err);
+}
+
+/* Finds the last stage of the merging that reached the highest level. */
+static bool find_highest(const struct case_file *c, const struct policy *policy, size_t *ret,
+                         struct err *err)
+{
+    AUTO(merging_end) struct merging m = {0};
+    enum level highest = LEVEL_GENERAL;
+    bool ok = true;
+
+    merging_begin(&m, c, policy);
+    for (size_t i = 0; ok && i < c->inputs_n; i++) {
+        struct incident_classified body = {0};
+        struct arena arena;
+
+        if (!is_fact(&c->inputs[i]))
+            continue;
+        arena_init(&arena, CLASSIFY_ARENA_MAX_BYTES);
+        ok = merge_input(&m, i, err) && classify(policy, &m.in, &arena, &body, err);
+        if (ok && body.level >= highest) {
+            highest = body.level;
+            *ret = i;
+        }
+        arena_done(&arena);
+    }
+    return ok;
+}
+
+/* Merges everything, and classifies at the stage `at`. */
+static bool grade_at(struct regrade *r, const struct case_file *c, const struct policy *policy,
+                     size_t at, struct err *err)
+{
+    AUTO(merging_end) struct merging m = {0};
+    bool ok = true;
+
+    merging_begin(&m, c, policy);
+    for (size_t i = 0; ok && i < c->inputs_n; i++) {
+        if (!is_fact(&c->inputs[i]))
+            continue;
+        ok = merge_input(&m, i, err);
+        if (ok && i == at)
+            ok = classify(policy, &m.in, &r->arena, &r->body, err);
+    }
+    r->merged = TAKE(m.in.facts);
+    r->body.facts = arena_take(&r->arena, sizeof(*r->body.facts));
+    if (!r->body.facts)
+        return err_memory(err);
+    return ok &&
+           shape_decode(&facts_shape, r->merged, false, TIME_EXACT, r->body.facts, &r->arena, err);
+}
+
+static const char *summary_of(const struct event *ev)
+{
+    return ev->type == EVENT_REPORT_SUBMITTED ? ev->report_submitted->summary
+                                              : ev->report_supplemented->summary;
+}
+
+/* The summaries below each other, as many as fit. */
+static bool join_summaries(struct regrade *r, const struct case_file *c, struct err *err)
+{
+    AUTO(buf_done) struct buf text;
+    size_t chars = 0;
+    char *copy;
+
+    buf_init(&text, (size_t)SUMMARY_CHARS_MAX * 4 + 1);
+    for (size_t i = 0; i < c->inputs_n; i++) {
+        const char *summary = is_fact(&c->inputs[i]) ? summary_of(&c->inputs[i].ev) : NULL;
+        size_t more = summary ? utf8_count(summary, strlen(summary)) + 1 : 0;
+
+        if (!summary || chars + more > SUMMARY_CHARS_MAX + 1)
+            continue;
+        if (chars > 0)
+            buf_char(&text, '\n');
+        buf_str(&text, summary);
+        chars += more;
+    }
+    copy = text.failed ? NULL : arena_take(&r->arena, text.len + 1);
+    if (!copy)
+        return err_memory(err);
+    memcpy(copy, buf_text(&text), text.len + 1);
+    r->body.summary = copy;
+    return true;
+}
+
+/* When the last of the inputs happened: follows from them, whatever order they came in. */
+static int64_t last_occurred_at(const struct case_file *c)
+{
+    int64_t ret = 0;
+
+    for (size_t i = 0; i < c->inputs_n; i++)
+        if (!c->inputs[i].is_stranger && c->inputs[i].ev.occurred_at > ret)
+            ret = c->inputs[i].ev.occurred_at;
+    return ret;
+}
+
+static void fill_common(struct regrade *r, const struct case_file *c,
+                        const struct report_submitted *report, const struct id *cause)
+{
+    struct incident_classified *body = &r->body;
+
+    body->enterprise_id = report->enterprise_id;
+    body->incident_id = report->incident_id;
+    body->reference = report->reference;
+    body->parent_event_id = cause->text;
+    body->profile = report->profile;
+    SHAPE_SET(body, occurred_at, last_occurred_at(c));
+    SHAPE_SET(body, drill, report->drill);
+    SHAPE_SET(body, discovered_at, report->discovered_at);
+    SHAPE_SET(body, revision, (c->published.revision > 0 ? c->published.revision : 0) + 1);
+}
+
+/* A person's level and category stand above the rules'. */
+static bool apply_decision(struct regrade *r, const struct policy *policy,
+                           const struct event *decision, struct err *err)
+{
+    const struct action_reclassified *action = decision->action_reclassified;
+    struct incident_classified *body = &r->body;
+
+    r->decision_event_id = decision->id;
+    SHAPE_SET(body, level, action->level);
+    SHAPE_SET(body, needs_human, false);
+    SHAPE_SET(body, decided_by, action->actor->scope == SCOPE_PARK ? SCOPE_PARK : SCOPE_ENTERPRISE);
+    body->actor = action->actor;
+    body->why = action->reason;
+    if (!action->has_category || action->category == body->category)
+        return true;
+    SHAPE_SET(body, category, action->category);
+    body->gbt20986 = arena_take(&r->arena, sizeof(*body->gbt20986));
+    if (!body->gbt20986)
+        return err_memory(err);
+    SHAPE_SET(body->gbt20986, name, policy->gbt_of_category[action->category]);
+    body->gbt20986->zh = gbt20986_table.values[body->gbt20986->name].zh;
+    return true;
+}
+
+/* Rules never lower: what another policy graded higher stays until a person decides. */
+static void keep_level(struct regrade *r, const struct published *p)
+{
+    if (p->revision < 0 || r->body.level >= p->level)
+        return;
+    SHAPE_SET(&r->body, level, p->level);
+    SHAPE_SET(&r->body, needs_human, true);
+}
+
+static bool differs(const struct published *p, const struct regrade *r)
+{
+    return p->revision < 0 || p->level != r->body.level || p->category != r->body.category ||
+           p->gbt != r->body.gbt20986->name ||
+           strcmp(p->decision_event_id.text, r->decision_event_id.text) != 0;
+}
+
+bool case_regrade(struct regrade *ret, const struct case_file *c, const struct policy *policy,
+                  const struct id *cause, struct err *err)
+{
+    const struct report_submitted *report = first_report(c);
+    const struct event *decision = deciding(c);
+    size_t at = 0;
+
+    *ret = (struct regrade){0};
+    arena_init(&ret->arena, CASE_ARENA_MAX_BYTES);
+    /* Without a published grade only a person's decision may come first; with one and nothing but its report there is nothing to add. */
+    if (!report || (c->published.revision < 0 ? !decision : c->inputs_n < 2))
+        return true;
+    if (!find_highest(c, policy, &at, err) || !grade_at(ret, c, policy, at, err) ||
+        !join_summaries(ret, c, err))
+        return false;
+    fill_common(ret, c, report, cause);
+    if (!decision)
+        keep_level(ret, &c->published);
+    else if (!apply_decision(ret, policy, decision, err))
+        return false;
+    ret->is_due = differs(&c->published, ret);
+    return true;
+}
+
+void regrade_done(struct regrade *r)
+{
+    json_decref(r->merged);
+    arena_done(&r->arena);
+    *r = (struct regrade){0};
+}
+
+void case_published(struct case_file *c, const struct regrade *r)
+{
+    c->published = (struct published){.revision = r->body.revision,
+                                      .level = r->body.level,
+                                      .category = r->body.category,
+                                      .gbt = r->body.gbt20986->name,
+                                      .decision_event_id = r->decision_event_id};
+}

@@ -1,0 +1,91 @@
+/*
+ * case - what is known of one incident, and the grade that follows from all of it. Pure.
+ *
+ * Inputs      Reports, supplements and people's decisions, a set by event id: a copy changes nothing. They are read in one order whatever order they
+ *             came in (reports first, then by occurred_at and event id), so all orders of arrival end in the same grade.
+ * Level       The facts are merged input by input; the level is the highest that any stage of this reached, because only a person lowers. So a
+ *             second, conflicting report under one incident can only raise (hard case 9).
+ * A person    decides over every rule, before and after; the park's decision over the enterprise's; of two of one scope the later.
+ * Published   What counts is the decision that stands in incident.v1, not what would be computed anew (hard case 14): an incident of which nothing is
+ *             known but the report that was graded is never graded again.
+ * Early       Supplements and decisions that come before their incident are kept, not graded.
+ * Strangers   An event of another enterprise is refused unless its actor is the park (hard case 10); early ones when the incident opens.
+ *
+ * Threads     One at a time. Ownership: a case owns its inputs. Bounds: CASE_INPUTS_MAX inputs.
+ * Errors      ERR_INPUT: the event must not be applied, it belongs among the dead letters. ERR_FATAL: no memory.
+ */
+#ifndef SERVICES_CLASSIFIER_CASE_H
+#define SERVICES_CLASSIFIER_CASE_H
+
+#include "proto/event.h"
+#include "services/classifier/policy.h"
+
+#define CASE_INPUTS_MAX 256
+#define CASE_ARENA_MAX_BYTES                                                                       \
+    ((size_t)16 * 1024 * 1024) /* of one regrade: merged facts, texts and reasons */
+
+struct case_input {
+    struct event ev;
+    bool is_early; /* came before the incident */
+    bool is_new;   /* in this transaction */
+    bool
+        is_stranger; /* an early one of another enterprise, found out when the incident opened: to be dropped */
+    void *origin; /* the store's: where it was read; borrowed */
+};
+
+/* The decision that stands in incident.v1. */
+struct published {
+    int64_t revision; /* -1: none yet */
+    enum level level;
+    enum category category;
+    enum gbt20986 gbt;
+    struct id decision_event_id; /* the person's decision that it follows; none: the rules' */
+};
+
+struct case_file {
+    struct id incident_id;
+    struct id enterprise_id; /* none: the incident is not open, its inputs are early */
+    struct published published;
+    struct case_input *inputs;
+    size_t inputs_n, inputs_cap;
+};
+
+void case_done(struct case_file *c);
+
+/* Adds an input that was stored before. Takes the event. */
+bool case_add(struct case_file *c, struct event *ev, bool is_early, void *origin,
+              struct err *err) MUST_CHECK;
+
+enum case_outcome {
+    CASE_FAILED,    /* err: no memory */
+    CASE_REFUSED,   /* err says why: a bound is reached */
+    CASE_STRANGER,  /* refused because it is another enterprise's; err says so */
+    CASE_UNCHANGED, /* nothing new in it */
+    CASE_CHANGED,
+};
+
+/*
+ * Takes an event (report.*, action.reclassified, incident.classified, incident.reclassified; it is empty afterwards unless refused). `early_room`: may
+ * the event's enterprise leave another early one?
+ */
+enum case_outcome case_take(struct case_file *c, struct event *ev, bool early_room, void *origin,
+                            struct err *err);
+
+/* The grade by all that is known: what it is, and whether it has to be published. */
+struct regrade {
+    bool is_due; /* it differs from what is published, or another person's decision counts now */
+    struct incident_classified body; /* of incident.reclassified, when it is due */
+    struct id decision_event_id;     /* the person's decision that counts; none: the rules' */
+    json_t *merged;                  /* the facts */
+    struct arena arena;
+};
+
+/* `cause`: the event that was taken last. The body borrows from case, policy, cause and the regrade. */
+bool case_regrade(struct regrade *ret, const struct case_file *c, const struct policy *policy,
+                  const struct id *cause, struct err *err) MUST_CHECK;
+void regrade_done(struct regrade *r); /* accepts a zeroed one */
+
+/* It has been put where it will be published. */
+void case_published(struct case_file *c, const struct regrade *r);
+
+#endif

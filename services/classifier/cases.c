@@ -1,0 +1,284 @@
+#include "services/classifier/cases.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/base/metric.h"
+#include "proto/event_headers.h"
+#include "services/classifier/store.h"
+
+#include "common/base/metric_rows.h"
+#include "services/classifier/case_metrics.def"
+
+#define EARLY_KEPT_MS (INT64_C(7) * 24 * 3600 * 1000)
+
+void cases_init(struct cases *cases, struct policy_live *live, int64_t early_max)
+{
+    *cases = (struct cases){.live = live, .early_max = early_max};
+}
+
+void cases_done(struct cases *cases)
+{
+    policy_unref(cases->policy);
+    cases->policy = NULL;
+}
+
+/* --- the batch --- */
+
+struct item {
+    bool is_wanted;
+    struct event ev;
+    struct origin origin;
+};
+
+struct batch {
+    struct cases *cases;
+    struct sink_tx *tx;
+    struct item *items;
+    size_t n;
+    int64_t early; /* taken in this batch, whosesoever: so the bound also holds inside it */
+    struct store_batch stored;
+};
+
+static void batch_done(struct batch *b)
+{
+    for (size_t i = 0; b->items && i < b->n; i++)
+        event_done(&b->items[i].ev);
+    free(b->items);
+    store_batch_done(&b->stored);
+}
+
+/* The types that a case is made of; others of the same topics, and those of later releases, are not ours. */
+static bool is_wanted(const struct flow_record *rec, enum event_type *ret)
+{
+    if (rec->is_repeat)
+        return false;
+    if (!rec->event_type)
+        return true; /* decoding says what is missing */
+    if (!event_type_parse(rec->event_type, strlen(rec->event_type), ret))
+        return false;
+    return *ret == EVENT_REPORT_SUBMITTED || *ret == EVENT_REPORT_SUPPLEMENTED ||
+           *ret == EVENT_ACTION_RECLASSIFIED || *ret == EVENT_INCIDENT_CLASSIFIED ||
+           *ret == EVENT_INCIDENT_RECLASSIFIED;
+}
+
+static bool is_grade(enum event_type type)
+{
+    return type == EVENT_INCIDENT_CLASSIFIED || type == EVENT_INCIDENT_RECLASSIFIED;
+}
+
+static bool decode_item(struct item *item, const struct flow_record *rec, struct err *err)
+{
+    enum event_type type = EVENT_REPORT_SUBMITTED;
+    struct event_record source = {.type = rec->event_type,
+                                  .id = rec->event_id,
+                                  .key = rec->key,
+                                  .key_len = rec->key_len,
+                                  .value = rec->value,
+                                  .value_len = rec->value_len,
+                                  .without_doc = true};
+
+    item->is_wanted = is_wanted(rec, &type);
+    if (!item->is_wanted)
+        return true;
+    item->origin = (struct origin){.topic = rec->topic,
+                                   .body = rec->value,
+                                   .body_len = rec->value_len,
+                                   .partition = rec->partition,
+                                   .offset = rec->offset};
+    return event_decode(&item->ev, &source, err);
+}
+
+static bool decode(struct batch *b, const struct flow_record *records, struct err *err)
+{
+    b->items = calloc(b->n, sizeof(*b->items));
+    if (!b->items)
+        return err_memory(err);
+    for (size_t i = 0; i < b->n; i++)
+        if (!decode_item(&b->items[i], &records[i], err))
+            return false;
+    return true;
+}
+
+static int by_incident(const void *a, const void *b)
+{
+    const struct stored_case *x = a, *y = b;
+
+    return strcmp(x->file.incident_id.text, y->file.incident_id.text);
+}
+
+/* One case for each incident of the batch, in order of their ids, and how many inputs each gets. */
+static bool list_cases(struct batch *b, struct err *err)
+{
+    struct stored_case *cases = calloc(b->n, sizeof(*cases));
+    size_t n = 0, kept = 0;
+
+    if (!cases)
+        return err_memory(err);
+    for (size_t i = 0; i < b->n; i++)
+        if (b->items[i].is_wanted) {
+            cases[n].file.incident_id = b->items[i].ev.incident_id;
+            cases[n++].news = !is_grade(b->items[i].ev.type);
+        }
+    qsort(cases, n, sizeof(*cases), by_incident);
+    for (size_t i = 0; i < n; i++)
+        if (kept > 0 && by_incident(&cases[kept - 1], &cases[i]) == 0)
+            cases[kept - 1].news += cases[i].news;
+        else
+            cases[kept++] = cases[i];
+    b->stored.cases = cases;
+    b->stored.cases_n = kept;
+    return true;
+}
+
+/* --- what goes out --- */
+
+static bool publish(struct batch *b, const struct regrade *r, const struct id *cause,
+                    struct err *err)
+{
+    AUTO(buf_done) struct buf body;
+    struct event_headers headers;
+    struct record rec = {
+        .topic = topics[TOPIC_INCIDENT].name, .key = r->body.incident_id, .key_len = ID_TEXT_LEN};
+    struct id id;
+
+    buf_init(&body, EVENT_BODY_MAX_BYTES);
+    if (!event_encode(EVENT_INCIDENT_RECLASSIFIED, &r->body, &body, err))
+        return false;
+    event_id_derive(&id, cause, "reclassified", NULL);
+    event_headers_fill(&headers, EVENT_INCIDENT_RECLASSIFIED, &id, "classifier", b->tx->now_ms);
+    if (!record_headers_add(&rec, headers.names, headers.values, headers.n))
+        return err_set(err, ERR_FATAL, "too many headers");
+    rec.value = body.data;
+    rec.value_len = body.len;
+    metric_add(&classifier_reclassified_total, 1);
+    return sink_publish(b->tx, &rec, err);
+}
+
+/* Puts an event that is not applied among the dead letters: as it came, as far as it was kept. */
+static bool bury(struct batch *b, const struct event *ev, const struct origin *origin,
+                 const char *reason, struct err *err)
+{
+    char partition[16], offset[24];
+    const char *const names[] = {"ce_id",        "ce_type",          "reason",       "group",
+                                 "origin-topic", "origin-partition", "origin-offset"};
+    const char *const values[] = {
+        ev->id.text, event_types[ev->type].name, reason, CASES_GROUP, origin->topic, partition,
+        offset,
+    };
+    struct record rec = {.topic = topics[TOPIC_DEAD].name,
+                         .key = ev->incident_id.text,
+                         .key_len = ID_TEXT_LEN,
+                         .value = origin->body,
+                         .value_len = origin->body_len};
+
+    snprintf(partition, sizeof(partition), "%d", (int)origin->partition);
+    snprintf(offset, sizeof(offset), "%lld", (long long)origin->offset);
+    log_at(LOG_WARN, "event refused", log_str("event_id", ev->id.text),
+           log_str("incident_id", ev->incident_id.text),
+           log_str("enterprise_id", ev->enterprise_id.text), log_str("reason", reason));
+    if (!record_headers_add(&rec, names, values, ARRAY_LEN(names)))
+        return err_set(err, ERR_FATAL, "too many headers");
+    return sink_publish(b->tx, &rec, err);
+}
+
+/* Early inputs that turned out to be another enterprise's when the incident opened. */
+static bool bury_strangers(struct batch *b, const struct case_file *c, struct err *err)
+{
+    for (size_t i = 0; i < c->inputs_n; i++) {
+        if (!c->inputs[i].is_stranger)
+            continue;
+        metric_add(&classifier_strangers_total, 1);
+        if (!bury(b, &c->inputs[i].ev, c->inputs[i].origin,
+                  "came before its incident, which turned out to be another enterprise's", err))
+            return false;
+    }
+    return true;
+}
+
+/* --- one event --- */
+
+static bool find_room(struct batch *b, const struct stored_case *c, const struct event *ev,
+                      bool *ret, struct err *err)
+{
+    int64_t waiting = 0;
+
+    *ret = true;
+    if (id_is_set(&c->file.enterprise_id) || is_grade(ev->type) ||
+        ev->type == EVENT_REPORT_SUBMITTED)
+        return true;
+    if (!store_count_early(b->tx->db, &ev->enterprise_id, &waiting, err))
+        return false;
+    *ret = waiting + b->early++ < b->cases->early_max;
+    return true;
+}
+
+static bool regrade(struct batch *b, struct stored_case *c, const struct id *cause, struct err *err)
+{
+    AUTO(regrade_done) struct regrade r = {0};
+
+    if (!case_regrade(&r, &c->file, b->cases->policy, cause, err))
+        return false;
+    if (!r.is_due)
+        return true;
+    if (!publish(b, &r, cause, err))
+        return false;
+    case_published(&c->file, &r);
+    return true;
+}
+
+static bool take(struct batch *b, struct item *item, struct err *err)
+{
+    struct stored_case *c = store_find(&b->stored, &item->ev.incident_id);
+    bool was_open = id_is_set(&c->file.enterprise_id), early_room;
+    struct id cause = item->ev.id;
+    struct err why = {0};
+
+    if (!find_room(b, c, &item->ev, &early_room, err))
+        return false;
+    switch (case_take(&c->file, &item->ev, early_room, &item->origin, &why)) {
+    case CASE_FAILED:
+        *err = why;
+        return false;
+    case CASE_STRANGER:
+        metric_add(&classifier_strangers_total, 1);
+        return bury(b, &item->ev, &item->origin, why.text, err);
+    case CASE_REFUSED:
+        return bury(b, &item->ev, &item->origin, why.text, err);
+    case CASE_UNCHANGED:
+        return true;
+    case CASE_CHANGED:
+        break;
+    }
+    c->is_changed = true;
+    if (!was_open && id_is_set(&c->file.enterprise_id) && !bury_strangers(b, &c->file, err))
+        return false;
+    return regrade(b, c, &cause, err);
+}
+
+bool cases_apply(void *ctx, struct sink_tx *tx, const struct flow_record *records, size_t n,
+                 struct err *err)
+{
+    AUTO(batch_done) struct batch b = {.cases = ctx, .tx = tx, .n = n};
+
+    policy_live_update(b.cases->live, &b.cases->policy);
+    if (!decode(&b, records, err) || !list_cases(&b, err) || !store_load(tx->db, &b.stored, err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (b.items[i].is_wanted && !take(&b, &b.items[i], err))
+            return false;
+    return store_save(tx->db, &b.stored, err);
+}
+
+bool cases_tick(void *ctx, struct sink_tx *tx, bool *ret_more, struct err *err)
+{
+    int64_t expired = 0;
+
+    (void)ctx;
+    if (!store_expire(tx->db, tx->now_ms - EARLY_KEPT_MS, &expired, ret_more, err))
+        return false;
+    metric_add(&classifier_early_expired_total, expired);
+    return true;
+}

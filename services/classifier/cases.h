@@ -1,0 +1,31 @@
+/*
+ * cases - the sink `classifier.case`: events and cases meet here, and what follows is stored and published in one transaction.
+ *
+ * Threads     One at a time (the sink's). Guarantee: the sink's; a reclassified goes out through the outbox.
+ * Refused     An event that must not be applied (services/classifier/case.h) is put among the dead letters here and not returned as ERR_INPUT: it is no
+ *             poison, and whoever sends ten of them in a row must not pause the partition for others. A stranger's counts in
+ *             classifier_strangers_total.
+ * Errors      ERR_INPUT: an event that cannot be read.
+ */
+#ifndef SERVICES_CLASSIFIER_CASES_H
+#define SERVICES_CLASSIFIER_CASES_H
+
+#include "common/flow/sink.h"
+#include "services/classifier/live.h"
+
+#define CASES_GROUP   "classifier.case"
+#define CASES_TICK_MS INT64_C(60000)
+
+struct cases {
+    struct policy_live *live;
+    struct policy *policy; /* a reference of its own, renewed before each batch */
+    int64_t early_max;     /* inputs of one enterprise that may wait for incidents */
+};
+
+void cases_init(struct cases *cases, struct policy_live *live, int64_t early_max);
+void cases_done(struct cases *cases);
+
+sink_apply_fn cases_apply; /* ctx: a struct cases */
+sink_tick_fn cases_tick;   /* early inputs expire */
+
+#endif

@@ -1,0 +1,356 @@
+#include "services/classifier/classify.h"
+
+#include <string.h>
+
+/* As proto/events.def and proto/parts.def bound them. */
+#define REASONS_MAX     64
+#define MISSING_MAX     64
+#define VALUE_CHARS_MAX 400
+
+/* Texts of a body that say what happened; measures and plans name what did not. */
+static const char *const texts[] = {"summary", "cause", "traces"};
+
+struct work {
+    const struct policy *policy;
+    json_t *document;
+    struct arena *arena;
+    struct incident_classified *ret;
+};
+
+void classify_read(const struct policy *policy, json_t *body, struct word_hits *hits)
+{
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        const json_t *text = json_object_get(body, texts[i]);
+
+        if (json_is_string(text))
+            words_scan(policy->words, json_string_value(text), json_string_length(text), hits);
+    }
+}
+
+/* {"<list>": ["<word found>", …], …} of the lists that have a hit. */
+static json_t *words_document(const struct policy *policy, const struct word_hits *hits)
+{
+    AUTO(auto_json) json_t *ret = json_object();
+
+    for (size_t id = 0; ret && id < words_count(policy->words); id++) {
+        const struct word_hit *hit = &hits->hits[id];
+        json_t *found;
+
+        if (hit->n == 0)
+            continue;
+        found = json_array();
+        for (size_t i = 0; i < hit->n; i++)
+            json_array_append_new(found, json_string_nocheck(hit->words[i]));
+        if (json_object_set_new_nocheck(ret, words_name(policy->words, id), found))
+            return NULL;
+    }
+    return TAKE(ret);
+}
+
+static json_t *build_document(const struct policy *policy, const struct classify_input *in)
+{
+    AUTO(auto_json) json_t *ret = json_object();
+
+    if (!ret || json_object_set_nocheck(ret, "facts", in->facts) ||
+        json_object_set_nocheck(ret, "profile", in->profile) ||
+        json_object_set_new_nocheck(ret, "words", words_document(policy, &in->hits)))
+        return NULL;
+    return TAKE(ret);
+}
+
+/* --- reasons --- */
+
+static bool keep_text(struct arena *arena, const char *text, size_t len, const char **ret)
+{
+    char *copy = arena_take(arena, len + 1);
+
+    if (!copy)
+        return false;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    *ret = copy;
+    return true;
+}
+
+/* The bytes of the first `chars` characters. */
+static size_t cut_chars(const char *text, size_t len, size_t chars)
+{
+    size_t at = 0;
+
+    while (at < len && (((unsigned char)text[at] & 0xC0) == 0x80 || chars-- > 0))
+        at++;
+    return at;
+}
+
+static bool keep_value(struct arena *arena, const json_t *value, const char **ret)
+{
+    AUTO(buf_done) struct buf text;
+
+    buf_init(&text, EVENT_BODY_MAX_BYTES);
+    if (!json_canonical(value, &text))
+        return keep_text(arena, "…", strlen("…"), ret);
+    return keep_text(arena, buf_text(&text), cut_chars(buf_text(&text), text.len, VALUE_CHARS_MAX),
+                     ret);
+}
+
+/* The fields that the rule read and found. */
+static bool keep_fields(struct arena *arena, const struct predicate_reads *reads,
+                        struct reason *reason)
+{
+    reason->fields = arena_take(arena, (reads->n + 1) * sizeof(*reason->fields));
+    if (!reason->fields)
+        return false;
+    for (size_t i = 0; i < reads->n; i++) {
+        struct read_field *field = &reason->fields[reason->fields_n];
+
+        if (!reads->reads[i].value)
+            continue;
+        field->pointer = reads->reads[i].pointer;
+        if (!keep_value(arena, reads->reads[i].value, &field->value))
+            return false;
+        reason->fields_n++;
+    }
+    return true;
+}
+
+static bool add_reason(struct work *w, const struct reason *what,
+                       const struct predicate_reads *reads)
+{
+    struct reason *reason = &w->ret->reasons[w->ret->reasons_n];
+
+    if (w->ret->reasons_n == REASONS_MAX)
+        return true;
+    *reason = *what;
+    if (reads && !keep_fields(w->arena, reads, reason))
+        return false;
+    w->ret->reasons_n++;
+    return true;
+}
+
+static bool add_rule_reason(struct work *w, const struct regime *regime, const struct rule *rule,
+                            const struct predicate_reads *reads)
+{
+    struct reason what = {.rule = rule->id, .regime = regime->id, .zh = rule->zh, .en = rule->en};
+
+    what.source = arena_take(w->arena, sizeof(*what.source));
+    if (!what.source)
+        return false;
+    *what.source = rule->source;
+    if (rule->has_level)
+        SHAPE_SET(&what, level, rule->level);
+    return add_reason(w, &what, reads);
+}
+
+/* --- what could raise a level --- */
+
+static bool is_missing(const struct work *w, const char *pointer, const char *regime,
+                       struct missing **ret)
+{
+    for (size_t i = 0; i < w->ret->missing_n; i++)
+        if (strcmp(w->ret->missing[i].pointer, pointer) == 0 &&
+            strcmp(w->ret->missing[i].regime, regime) == 0) {
+            *ret = &w->ret->missing[i];
+            return true;
+        }
+    return false;
+}
+
+/* The first fact that the rule does not know; a word that was not said is nothing to ask for. */
+static const char *first_unknown(const struct predicate_reads *reads)
+{
+    for (size_t i = 0; i < reads->n; i++)
+        if (!reads->reads[i].value && strncmp(reads->reads[i].pointer, "/words/", 7) != 0)
+            return reads->reads[i].pointer;
+    return NULL;
+}
+
+/* One entry for a fact and a regime: the next level that it could raise to. */
+static void add_missing(struct work *w, const struct regime *regime, const struct rule *rule,
+                        const struct predicate_reads *reads)
+{
+    const char *pointer = first_unknown(reads);
+    struct missing *m = &w->ret->missing[w->ret->missing_n];
+
+    if (!pointer)
+        return;
+    if (is_missing(w, pointer, regime->id, &m)) {
+        if (m->level <= rule->level)
+            return;
+    } else {
+        if (w->ret->missing_n == MISSING_MAX)
+            return;
+        w->ret->missing_n++;
+        *m = (struct missing){.pointer = pointer, .regime = regime->id};
+    }
+    SHAPE_SET(m, level, rule->level);
+    m->zh = rule->missing_zh;
+    m->en = rule->missing_en;
+}
+
+/* --- regimes --- */
+
+/* Evaluates once more those rules that are worth a word, now noting what they read. */
+static bool explain(struct work *w, const struct regime *regime, const enum tri *tris,
+                    const struct regime_grade *grade)
+{
+    for (size_t i = 0; i < regime->rules_n; i++) {
+        const struct rule *rule = &regime->rules[i];
+        bool gave_level = rule->has_level && grade->has_level && rule->level == grade->level;
+        bool could_raise = rule->has_level && rule->level > grade->level; /* none is as `general` */
+        bool fired = tris[i] == TRI_TRUE && (gave_level || rule->needs_human);
+        struct predicate_reads reads = {0};
+
+        if (!fired && !(tris[i] == TRI_UNKNOWN && could_raise))
+            continue;
+        predicate_eval(rule->when, w->document, &reads);
+        if (!fired)
+            add_missing(w, regime, rule, &reads);
+        else if (!add_rule_reason(w, regime, rule, &reads))
+            return false;
+    }
+    return true;
+}
+
+static bool grade_regime(struct work *w, const struct regime *regime, struct regime_grade *grade)
+{
+    enum tri tris[POLICY_RULES_MAX];
+
+    grade->regime = regime->id;
+    SHAPE_SET(grade, needs_human, false);
+    for (size_t i = 0; i < regime->rules_n; i++) {
+        const struct rule *rule = &regime->rules[i];
+
+        tris[i] = predicate_eval(rule->when, w->document, NULL);
+        if (tris[i] != TRI_TRUE)
+            continue;
+        grade->needs_human = grade->needs_human || rule->needs_human;
+        if (rule->has_level && (!grade->has_level || rule->level > grade->level))
+            SHAPE_SET(grade, level, rule->level);
+    }
+    if (!grade->has_level && regime->has_otherwise) {
+        const struct rule *rule = &regime->otherwise;
+
+        grade->needs_human = grade->needs_human || rule->needs_human;
+        if (rule->has_level)
+            SHAPE_SET(grade, level, rule->level);
+        if (!add_rule_reason(w, regime, rule, NULL))
+            return false;
+    }
+    return explain(w, regime, tris, grade);
+}
+
+static bool grade_all(struct work *w)
+{
+    struct incident_classified *ret = w->ret;
+    bool told = false;
+
+    SHAPE_SET(ret, level, LEVEL_GENERAL);
+    SHAPE_SET(ret, needs_human, false);
+    for (size_t i = 0; i < w->policy->regimes_n; i++) {
+        struct regime_grade *grade = &ret->regimes[ret->regimes_n++];
+
+        if (!grade_regime(w, &w->policy->regimes[i], grade))
+            return false;
+        ret->needs_human = ret->needs_human || grade->needs_human;
+        told = told || grade->has_level;
+        if (grade->has_level && grade->level > ret->level)
+            ret->level = grade->level;
+    }
+    ret->needs_human = ret->needs_human || !told;
+    return true;
+}
+
+/* --- category --- */
+
+static bool is_called(const char *hint, size_t len, const char *name)
+{
+    return strlen(name) == len && memcmp(name, hint, len) == 0;
+}
+
+/* What the reporter names: one of the ten, a sub-category, or one of the park's four; by its stable or its Chinese name, with or without "事件". */
+static bool choose_by_hint(const struct policy *policy, const char *hint, struct choice *ret)
+{
+    static const char suffix[] = "事件";
+    size_t len = strlen(hint), cut = sizeof(suffix) - 1;
+
+    if (len > cut && memcmp(hint + len - cut, suffix, cut) == 0)
+        len -= cut;
+    for (size_t g = 0; g < gbt20986_table.n; g++) {
+        const struct gbt_row *row = &policy->gbt[g];
+
+        ret->gbt = (enum gbt20986)g;
+        ret->category = row->category;
+        ret->sub = NULL;
+        if (is_called(hint, len, gbt20986_table.values[g].text) ||
+            is_called(hint, len, gbt20986_table.values[g].zh))
+            return true;
+        for (size_t s = 0; s < row->subs_n; s++)
+            if (is_called(hint, len, row->subs[s]) && strcmp(row->subs[s], "其他") != 0) {
+                ret->sub = row->subs[s];
+                return true;
+            }
+    }
+    for (size_t c = 0; c < category_table.n; c++)
+        if (is_called(hint, len, category_table.values[c].text) ||
+            is_called(hint, len, category_table.values[c].zh)) {
+            ret->category = (enum category)c;
+            ret->gbt = policy->gbt_of_category[c];
+            ret->sub = NULL;
+            return true;
+        }
+    return false;
+}
+
+static bool choose(struct work *w)
+{
+    const json_t *hint = json_object_get(json_object_get(w->document, "facts"), "category_hint");
+    struct predicate_reads reads = {0};
+    struct choice choice = w->policy->otherwise;
+    struct incident_classified *ret = w->ret;
+    bool proven = false;
+
+    if (json_is_string(hint) && choose_by_hint(w->policy, json_string_value(hint), &choice)) {
+        reads.reads[reads.n].pointer = "/facts/category_hint";
+        reads.reads[reads.n++].value = hint;
+        choice.id = "category.hint";
+        choice.zh = "按报告人填写的类别";
+        choice.en = "the category that the reporter gave";
+        proven = true;
+    }
+    for (size_t i = 0; !proven && i < w->policy->choices_n; i++) {
+        reads.n = 0;
+        proven = predicate_eval(w->policy->choices[i].when, w->document, &reads) == TRI_TRUE;
+        if (proven)
+            choice = w->policy->choices[i];
+    }
+    ret->gbt20986 = arena_take(w->arena, sizeof(*ret->gbt20986));
+    if (!ret->gbt20986)
+        return false;
+    SHAPE_SET(ret, category, choice.category);
+    SHAPE_SET(ret->gbt20986, name, choice.gbt);
+    ret->gbt20986->zh = gbt20986_table.values[choice.gbt].zh;
+    ret->gbt20986->sub = choice.sub;
+    return add_reason(
+        w,
+        &(struct reason){
+            .rule = choice.id, .regime = "gbt-20986", .zh = choice.zh, .en = choice.en},
+        proven ? &reads : NULL);
+}
+
+bool classify(const struct policy *policy, const struct classify_input *in, struct arena *arena,
+              struct incident_classified *ret, struct err *err)
+{
+    AUTO(auto_json) json_t *document = build_document(policy, in);
+    struct work w = {policy, document, arena, ret};
+
+    ret->regimes_n = ret->reasons_n = ret->missing_n = 0;
+    ret->regimes = arena_take(arena, POLICY_REGIMES_MAX * sizeof(*ret->regimes));
+    ret->reasons = arena_take(arena, REASONS_MAX * sizeof(*ret->reasons));
+    ret->missing = arena_take(arena, (MISSING_MAX + 1) * sizeof(*ret->missing));
+    if (!document || !ret->regimes || !ret->reasons || !ret->missing || !choose(&w) ||
+        !grade_all(&w))
+        return err_memory(err);
+    ret->policy_version = policy->version;
+    SHAPE_SET(ret, decided_by, SCOPE_SYSTEM);
+    return true;
+}

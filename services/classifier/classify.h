@@ -1,0 +1,39 @@
+/*
+ * classify - the decision: which category, which level by which regime, why, and what is not known that could raise it. Pure.
+ *
+ * Category    One of the park's four, always: what the reporter takes it for (category_hint), else the first rule of the taxonomy that is proven, else
+ *             its "otherwise".
+ * Level       By regime the highest level whose rule is proven, else the regime's "otherwise", else none: it cannot be told. Over all regimes the
+ *             highest; with none at all `general`, and a person has to look.
+ * Unknown     is not false: a rule that an unknown fact keeps open, and that would raise its regime's level, gives a `missing`.
+ * Same input and same policy: the same decision, byte by byte. Adding a fact or a word never takes a proven rule back unless the rule says so.
+ *
+ * Threads     Any.
+ * Ownership   The decision borrows from policy, input and arena; all must outlive it.
+ * Bounds      The lists of incident_classified (64 reasons, 64 missing, 16 fields a reason); what is beyond is left out, the levels are not.
+ * Errors      ERR_FATAL: no memory.
+ */
+#ifndef SERVICES_CLASSIFIER_CLASSIFY_H
+#define SERVICES_CLASSIFIER_CLASSIFY_H
+
+#include "proto/event.h"
+#include "services/classifier/policy.h"
+
+#define CLASSIFY_ARENA_MAX_BYTES ((size_t)1024 * 1024)
+
+struct classify_input {
+    json_t *
+        facts; /* an object with the fields of proto/facts.def; others in it do not count. Borrowed */
+    json_t *profile;       /* proto/parts.def, profile. Borrowed */
+    struct word_hits hits; /* of the texts: classify_read() */
+};
+
+/* Adds what the texts of a report's or supplement's body say. */
+void classify_read(const struct policy *policy, json_t *body, struct word_hits *hits);
+
+/* Sets in `ret` what follows from the facts: category, gbt20986, level, regimes, reasons, missing, needs_human, policy_version, and decided_by
+ * (system). Nothing else is touched. */
+bool classify(const struct policy *policy, const struct classify_input *in, struct arena *arena,
+              struct incident_classified *ret, struct err *err) MUST_CHECK;
+
+#endif

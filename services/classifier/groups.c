@@ -1,0 +1,174 @@
+#include "services/classifier/groups.h"
+
+#include <pthread.h>
+
+#include "common/base/clock.h"
+#include "common/kafka/admin.h"
+#include "services/classifier/cases.h"
+#include "services/classifier/grade.h"
+#include "services/classifier/store.h"
+
+#define SESSION_TIMEOUT_MS 6000
+#define ALIVE_EVERY_MS     100
+
+struct parts {
+    const struct classifier_conf *conf;
+    struct kafka_conf kafka;
+    struct service *svc;
+    struct grader grader; /* the pipe's thread */
+    int64_t alive_due_ms; /* the pipe's thread */
+    struct cases cases;   /* the main thread */
+    struct err pipe_err;  /* what ended the pipe; read after its thread */
+};
+
+static void pipe_turn(void *ctx)
+{
+    struct parts *parts = ctx;
+    int64_t now_ms = clock_mono_ms();
+
+    if (now_ms < parts->alive_due_ms)
+        return; /* a turn is a record: its price counts */
+    parts->alive_due_ms = now_ms + ALIVE_EVERY_MS;
+    service_alive(parts->svc, "grade");
+}
+
+static enum outcome transform(void *ctx, const struct flow_record *in, int64_t now_ms,
+                              struct pipe_out *out, struct err *why)
+{
+    struct parts *parts = ctx;
+
+    return grade_transform(&parts->grader, in, now_ms, out, why);
+}
+
+static bool grade_once(void *ctx, struct service *svc, struct err *err)
+{
+    struct parts *parts = ctx;
+    AUTO(auto_pipe) struct pipe *pipe = NULL;
+    const char *const input[] = {topics[TOPIC_REPORT].name};
+    const char *const output[] = {topics[TOPIC_INCIDENT].name};
+    struct pipe_conf conf = {
+        .kafka = parts->kafka,
+        .group = "classifier.grade",
+        .instance = parts->conf->instance,
+        .input = {input, ARRAY_LEN(input)},
+        .outputs = output,
+        .outputs_n = ARRAY_LEN(output),
+        .dead_topic = topics[TOPIC_DEAD].name,
+        .inflight_max = parts->conf->inflight_max,
+        .commit_ms = parts->conf->commit_ms,
+        .session_timeout_ms = SESSION_TIMEOUT_MS,
+        .transform = transform,
+        .turn = pipe_turn,
+        .ctx = parts,
+    };
+
+    service_check(svc, "grade", false, "opening");
+    if (!topics_check(&parts->kafka, topics, TOPICS_N, err) || !pipe_open(&pipe, &conf, err))
+        return false;
+    service_check(svc, "grade", true, "");
+    if (pipe_run(pipe, service_stop(svc), err))
+        return true;
+    service_check(svc, "grade", false, err->text);
+    return false;
+}
+
+static void *grade_thread(void *ctx)
+{
+    struct parts *parts = ctx;
+
+    if (!service_loop(parts->svc, "grade", grade_once, parts, &parts->pipe_err))
+        service_request_stop(parts->svc);
+    return NULL;
+}
+
+static bool apply(void *ctx, struct sink_tx *tx, const struct flow_record *records, size_t n,
+                  struct err *err)
+{
+    struct parts *parts = ctx;
+
+    return cases_apply(&parts->cases, tx, records, n, err);
+}
+
+static bool tick(void *ctx, struct sink_tx *tx, bool *ret_more, struct err *err)
+{
+    struct parts *parts = ctx;
+
+    return cases_tick(&parts->cases, tx, ret_more, err);
+}
+
+/* Grades go out without PostgreSQL, so its absence does not make the service unready: the detail tells. */
+static void sink_turn(void *ctx, bool database_there)
+{
+    struct parts *parts = ctx;
+
+    service_alive(parts->svc, "case");
+    service_check(parts->svc, "case", true,
+                  database_there ? "" : "waits for PostgreSQL; first grades go on without it");
+}
+
+static bool case_once(void *ctx, struct service *svc, struct err *err)
+{
+    struct parts *parts = ctx;
+    AUTO(auto_sink) struct sink *sink = NULL;
+    const char *const input[] = {topics[TOPIC_REPORT].name, topics[TOPIC_ACTION].name,
+                                 topics[TOPIC_INCIDENT].name};
+    const char *const output[] = {topics[TOPIC_INCIDENT].name, topics[TOPIC_DEAD].name};
+    struct sink_conf conf = {
+        .kafka = parts->kafka,
+        .pg = parts->conf->pg,
+        .schema = CLASSIFIER_SCHEMA,
+        .group = CASES_GROUP,
+        .instance = parts->conf->instance,
+        .input = {input, ARRAY_LEN(input)},
+        .outputs = output,
+        .outputs_n = ARRAY_LEN(output),
+        .dead_topic = topics[TOPIC_DEAD].name,
+        .batch_max = parts->conf->batch_max,
+        .session_timeout_ms = SESSION_TIMEOUT_MS,
+        .tick_ms = CASES_TICK_MS,
+        .statements = store_statements,
+        .statements_n = store_statements_n,
+        .apply = apply,
+        .tick = tick,
+        .turn = sink_turn,
+        .ctx = parts,
+    };
+
+    return topics_check(&parts->kafka, topics, TOPICS_N, err) && sink_open(&sink, &conf, err) &&
+           sink_run(sink, service_stop(svc), err);
+}
+
+static bool run_both(struct parts *parts, struct err *err)
+{
+    pthread_t pipe;
+    bool ok;
+
+    if (pthread_create(&pipe, NULL, grade_thread, parts))
+        return err_set(err, ERR_FATAL, "no thread for the pipe");
+    ok = service_loop(parts->svc, "case", case_once, parts, err);
+    if (!ok)
+        service_request_stop(parts->svc);
+    (void)pthread_join(pipe, NULL);
+    if (ok && parts->pipe_err.kind != ERR_NONE) {
+        *err = parts->pipe_err;
+        ok = false;
+    }
+    return ok;
+}
+
+bool groups_run(struct service *svc, const struct classifier_conf *conf, struct policy_live *live,
+                struct err *err)
+{
+    struct parts parts = {.conf = conf,
+                          .kafka = {conf->kafka_brokers, conf->kafka_properties, "classifier"},
+                          .svc = svc};
+    bool ok;
+
+    grader_init(&parts.grader, live);
+    cases_init(&parts.cases, live, conf->early_max);
+    service_started(svc);
+    ok = run_both(&parts, err);
+    cases_done(&parts.cases);
+    grader_done(&parts.grader);
+    return ok;
+}

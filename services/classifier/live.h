@@ -1,0 +1,24 @@
+/*
+ * live - the policy that is in force, and how another one takes its place while the service runs.
+ *
+ * Threads     policy_live_reload() on the main thread; policy_live_update() on any, each with a `mine` of its own.
+ * Guarantee   A bad policy is refused: the one in force stays, a line is logged, and the counter classifier_policy_refused_total moves.
+ */
+#ifndef SERVICES_CLASSIFIER_LIVE_H
+#define SERVICES_CLASSIFIER_LIVE_H
+
+#include "services/classifier/policy.h"
+
+struct policy_live;
+
+bool policy_live_open(struct policy_live **ret, const char *folder, struct err *err) MUST_CHECK;
+void policy_live_close(struct policy_live *live);
+DEFINE_AUTO(auto_policy_live, struct policy_live, policy_live_close)
+
+/* Loads the folder again: the hook of SIGHUP. */
+void policy_live_reload(void *live);
+
+/* Makes *mine (NULL, or a reference of the caller's) the policy in force. Cheap when nothing changed. */
+void policy_live_update(struct policy_live *live, struct policy **mine);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * policy - what the classifier decides by, as data: loaded and compiled once, immutable afterwards.
+ *
+ *     FOLDER/words.json        word lists of the texts (services/classifier/words.h)
+ *     FOLDER/taxonomy.json     the ten categories of GB/T 20986 with their sub-categories and the park's category of each; the rules that choose
+ *     FOLDER/regimes/ *.json   one regime of grading each: a law, a standard, or the park's own rule
+ *
+ * A grading rule: {"id", "level", "needs_human", "when", "zh", "en", "source": {"document", "article", "url"}, "verified"}. `when` is a predicate
+ * (proto/predicate.h) over the document {"facts": …, "profile": …, "words": {"<list>": ["<word found>", …], …}}. A rule without a level, or one that
+ * is not verified, only says that a person has to look. Meaning of each member: services/classifier/README.md.
+ *
+ * Version     SHA-256 over the names and canonical texts of the files, in order of their names: the same rules give the same version whatever their
+ *             layout. It goes into every decision.
+ * Threads     policy_load() from any; a loaded policy is immutable; ref and unref from any.
+ * Ownership   Everything in it lives as long as the policy; policy_unref() of the last reference frees it.
+ * Bounds      POLICY_FILE_MAX_BYTES a file, the counts below.
+ * Errors      ERR_CONFIG: the file and the place in it, and what is legal there. Unknown members, pointers to fields that do not exist, values that a
+ *             field cannot have, unknown word lists and repeated ids are errors: a bad policy is refused as a whole.
+ */
+#ifndef SERVICES_CLASSIFIER_POLICY_H
+#define SERVICES_CLASSIFIER_POLICY_H
+
+#include <stdatomic.h>
+
+#include "proto/event.h"
+#include "proto/predicate.h"
+#include "services/classifier/words.h"
+
+#define POLICY_FILE_MAX_BYTES ((size_t)1024 * 1024)
+#define POLICY_REGIMES_MAX    16 /* incident_classified.regimes has no more */
+#define POLICY_RULES_MAX      256
+#define POLICY_SUBS_MAX       32
+#define POLICY_VERSION_MAX    65
+
+struct rule {
+    const char *id, *zh, *en;
+    bool has_level;
+    enum level level;
+    bool needs_human;
+    struct predicate *when;
+    struct source source;
+    char *missing_zh, *missing_en; /* what a `missing` says of it */
+};
+
+struct regime {
+    const char *id, *zh, *en;
+    struct rule *rules;
+    size_t rules_n;
+    bool has_otherwise; /* counts when no rule gives a level; `when` is not used */
+    struct rule otherwise;
+};
+
+/* One way to a category; the first whose condition is proven wins. */
+struct choice {
+    const char *id, *zh, *en;
+    enum gbt20986 gbt;
+    const char *sub; /* NULL: none */
+    enum category category;
+    struct predicate *when;
+};
+
+struct gbt_row {
+    enum category category; /* the park's nearest */
+    const char *subs[POLICY_SUBS_MAX];
+    size_t subs_n;
+};
+
+struct policy {
+    atomic_size_t refs;
+    char version[POLICY_VERSION_MAX];
+    struct words *words;
+    struct gbt_row gbt[GBT_OTHER + 1];
+    enum gbt20986 gbt_of_category[CATEGORY_INTRUSION +
+                                  1]; /* for a reporter who names the park's category only */
+    struct choice *choices;
+    size_t choices_n;
+    struct choice otherwise;
+    struct regime regimes[POLICY_REGIMES_MAX];
+    size_t regimes_n;
+    json_t *docs; /* the files: every text of the policy points into them */
+};
+
+bool policy_load(struct policy **ret, const char *folder, struct err *err) MUST_CHECK;
+struct policy *policy_ref(struct policy *p);
+void policy_unref(struct policy *p);
+DEFINE_AUTO(auto_policy, struct policy, policy_unref)
+
+/* Is every pointer of the expression one that facts, profile or words can have, and every value one that stands there? */
+bool policy_check_expression(const struct words *words, json_t *expression,
+                             struct err *err) MUST_CHECK;
+
+#endif

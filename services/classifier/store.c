@@ -1,0 +1,382 @@
+#include "services/classifier/store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_MAX_BYTES ((size_t)64 * 1024 * 1024)
+#define EXPIRE_MAX      1000 /* rows at a time */
+
+const struct db_statement store_statements[] = {
+    {"case_open", "INSERT INTO incident_case (incident_id) SELECT unnest($1::uuid[])"
+                  " ON CONFLICT DO NOTHING"},
+    {"case_lock", "SELECT incident_id, enterprise_id, inputs, revision, level, category, gbt20986,"
+                  " decision_event_id FROM incident_case WHERE incident_id = ANY($1::uuid[])"
+                  " ORDER BY incident_id FOR UPDATE"},
+    {"case_inputs",
+     "SELECT incident_id, event_id, type, is_early, body, topic, partition, \"offset\""
+     " FROM case_input WHERE incident_id = ANY($1::uuid[]) ORDER BY incident_id, event_id"},
+    {"case_save",
+     "UPDATE incident_case c SET enterprise_id = u.e, inputs = u.n, revision = u.r, level = u.l,"
+     " category = u.c, gbt20986 = u.g, decision_event_id = u.d,"
+     " updated_at = transaction_timestamp()"
+     " FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::text[],"
+     " $7::text[], $8::uuid[]) AS u(i, e, n, r, l, c, g, d) WHERE c.incident_id = u.i"},
+    {"case_add",
+     "INSERT INTO case_input (incident_id, event_id, type, enterprise_id, is_early, body, topic,"
+     " partition, \"offset\")"
+     " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::boolean[],"
+     " $6::text[], $7::text[], $8::int[], $9::bigint[])"},
+    {"case_drop",
+     "DELETE FROM case_input i USING unnest($1::uuid[], $2::uuid[]) AS u(incident_id, event_id)"
+     " WHERE i.incident_id = u.incident_id AND i.event_id = u.event_id"},
+    {"case_opened",
+     "UPDATE case_input SET is_early = false WHERE incident_id = ANY($1::uuid[]) AND is_early"},
+    {"case_count_early",
+     "SELECT count(*) FROM case_input WHERE is_early AND enterprise_id = $1::uuid"},
+    {"case_expire_lock",
+     "SELECT c.incident_id FROM incident_case c WHERE c.incident_id IN"
+     " (SELECT incident_id FROM case_input WHERE is_early AND added_at < $1::timestamptz"
+     "  ORDER BY added_at LIMIT $2::int)"
+     " ORDER BY c.incident_id FOR UPDATE SKIP LOCKED"},
+    {"case_expire",
+     "WITH gone AS (DELETE FROM case_input WHERE incident_id = ANY($1::uuid[]) AND is_early"
+     " AND added_at < $2::timestamptz RETURNING incident_id)"
+     " UPDATE incident_case c SET inputs = c.inputs - g.n"
+     " FROM (SELECT incident_id, count(*) AS n FROM gone GROUP BY incident_id) g"
+     " WHERE c.incident_id = g.incident_id RETURNING g.n"},
+    {"case_forget", "DELETE FROM incident_case WHERE incident_id = ANY($1::uuid[])"
+                    " AND enterprise_id IS NULL AND inputs = 0 AND revision < 0"},
+};
+const size_t store_statements_n = ARRAY_LEN(store_statements);
+
+/* --- array arguments --- */
+
+#define COLUMNS_MAX 9
+struct columns {
+    struct buf at[COLUMNS_MAX];
+    size_t n, rows;
+    bool is_ended;
+};
+
+static void columns_init(struct columns *c, size_t n)
+{
+    c->n = n;
+    c->rows = 0;
+    c->is_ended = false;
+    for (size_t i = 0; i < n; i++) {
+        buf_init(&c->at[i], ARRAY_MAX_BYTES);
+        db_array_begin(&c->at[i]);
+    }
+}
+
+static void columns_done(struct columns *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        buf_done(&c->at[i]);
+}
+
+/* Runs the statement with the columns as its arguments; nothing when there are no rows. */
+static bool columns_run(struct columns *c, struct db *db, const char *statement, PGresult **ret,
+                        struct err *err)
+{
+    struct db_args args = {0};
+
+    if (c->rows == 0)
+        return true;
+    for (size_t i = 0; i < c->n; i++) {
+        if (!c->is_ended)
+            db_array_end(&c->at[i]);
+        if (c->at[i].failed)
+            return err_set(err, ERR_FATAL, "%s: the batch is too large", statement);
+        db_arg_text(&args, buf_text(&c->at[i]));
+    }
+    c->is_ended = true; /* another statement may take the same columns */
+    return db_run(db, statement, &args, ret, err);
+}
+
+static void add_id(struct buf *column, const struct id *id)
+{
+    db_array_text(column, id_is_set(id) ? id->text : NULL);
+}
+
+/* --- loading --- */
+
+static int by_id(const void *key, const void *element)
+{
+    const struct id *id = key;
+    const struct stored_case *c = element;
+
+    return strcmp(id->text, c->file.incident_id.text);
+}
+
+struct stored_case *store_find(const struct store_batch *b, const struct id *incident_id)
+{
+    return bsearch(incident_id, b->cases, b->cases_n, sizeof(*b->cases), by_id);
+}
+
+static void read_id(struct id *ret, const PGresult *res, int row, int col)
+{
+    const char *text = db_text(res, row, col);
+
+    if (text)
+        (void)id_set(ret, text, strlen(text));
+}
+
+static bool read_case(struct stored_case *c, const PGresult *res, int row, struct err *err)
+{
+    struct published *p = &c->file.published;
+    int level = 0, category = 0, gbt = 0;
+
+    read_id(&c->file.enterprise_id, res, row, 1);
+    c->inputs = db_int(res, row, 2);
+    p->revision = db_int(res, row, 3);
+    if (p->revision < 0)
+        return true;
+    if (!enum_parse(&level_table, db_text(res, row, 4), &level) ||
+        !enum_parse(&category_table, db_text(res, row, 5), &category) ||
+        !enum_parse(&gbt20986_table, db_text(res, row, 6), &gbt))
+        return err_set(err, ERR_FATAL, "incident_case %s: a value that no release ever wrote",
+                       c->file.incident_id.text);
+    p->level = (enum level)level;
+    p->category = (enum category)category;
+    p->gbt = (enum gbt20986)gbt;
+    read_id(&p->decision_event_id, res, row, 7);
+    return true;
+}
+
+static bool lock_cases(struct db *db, struct store_batch *b, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    AUTO(columns_done) struct columns ids;
+    bool ok;
+
+    columns_init(&ids, 1);
+    for (; ids.rows < b->cases_n; ids.rows++)
+        add_id(&ids.at[0], &b->cases[ids.rows].file.incident_id);
+    ok = columns_run(&ids, db, "case_open", NULL, err) &&
+         columns_run(&ids, db, "case_lock", &res, err);
+    for (int row = 0; ok && row < PQntuples(res); row++) {
+        struct id id = {0};
+        struct stored_case *c;
+
+        read_id(&id, res, row, 0);
+        c = store_find(b, &id);
+        ok = c && read_case(c, res, row, err);
+    }
+    return ok;
+}
+
+static bool needs_inputs(const struct stored_case *c)
+{
+    return c->inputs + c->news >= 2 || (c->inputs > 0 && !id_is_set(&c->file.enterprise_id));
+}
+
+static bool read_input(struct store_batch *b, int row, struct err *err)
+{
+    const PGresult *res = b->inputs;
+    struct origin *origin = &b->origins[row];
+    struct id incident_id = {0};
+    struct event ev;
+    struct event_record rec = {.id = db_text(res, row, 1),
+                               .type = db_text(res, row, 2),
+                               .key = db_text(res, row, 0),
+                               .key_len = ID_TEXT_LEN,
+                               .value = db_text(res, row, 4),
+                               .value_len = strlen(db_text(res, row, 4)),
+                               .without_doc = true};
+    struct stored_case *c;
+
+    *origin = (struct origin){.topic = db_text(res, row, 5),
+                              .body = rec.value,
+                              .body_len = rec.value_len,
+                              .partition = (int32_t)db_int(res, row, 6),
+                              .offset = db_int(res, row, 7),
+                              .is_stored_early = db_bool(res, row, 3)};
+    read_id(&incident_id, res, row, 0);
+    c = store_find(b, &incident_id);
+    if (!event_decode(&ev, &rec, err)) {
+        if (err)
+            err->kind = ERR_FATAL; /* it could be read when it was stored */
+        return err_wrap(err, "case_input %s", rec.id);
+    }
+    if (c && case_add(&c->file, &ev, origin->is_stored_early, origin, err))
+        return true;
+    event_done(&ev);
+    return false;
+}
+
+static bool load_inputs(struct db *db, struct store_batch *b, struct err *err)
+{
+    AUTO(columns_done) struct columns ids;
+    bool ok;
+
+    columns_init(&ids, 1);
+    for (size_t i = 0; i < b->cases_n; i++) {
+        b->cases[i].has_inputs = needs_inputs(&b->cases[i]);
+        if (!b->cases[i].has_inputs)
+            continue;
+        add_id(&ids.at[0], &b->cases[i].file.incident_id);
+        ids.rows++;
+    }
+    if (ids.rows == 0)
+        return true;
+    if (!columns_run(&ids, db, "case_inputs", &b->inputs, err))
+        return false;
+    b->origins = calloc((size_t)PQntuples(b->inputs) + 1, sizeof(*b->origins));
+    ok = b->origins || err_memory(err);
+    for (int row = 0; ok && row < PQntuples(b->inputs); row++)
+        ok = read_input(b, row, err);
+    return ok;
+}
+
+bool store_load(struct db *db, struct store_batch *b, struct err *err)
+{
+    for (size_t i = 0; i < b->cases_n; i++)
+        b->cases[i].file.published.revision = -1;
+    return b->cases_n == 0 || (lock_cases(db, b, err) && load_inputs(db, b, err));
+}
+
+void store_batch_done(struct store_batch *b)
+{
+    for (size_t i = 0; i < b->cases_n; i++)
+        case_done(&b->cases[i].file);
+    PQclear(b->inputs);
+    free(b->origins);
+    free(b->cases);
+    *b = (struct store_batch){0};
+}
+
+/* --- saving --- */
+
+static void add_row(struct columns *to, const struct case_input *input)
+{
+    const struct origin *origin = input->origin;
+
+    add_id(&to->at[0], &input->ev.incident_id);
+    add_id(&to->at[1], &input->ev.id);
+    db_array_text(&to->at[2], event_types[input->ev.type].name);
+    add_id(&to->at[3], &input->ev.enterprise_id);
+    db_array_text(&to->at[4], input->is_early ? "t" : "f");
+    db_array_text_n(&to->at[5], origin->body, origin->body_len);
+    db_array_text(&to->at[6], origin->topic);
+    db_array_int(&to->at[7], origin->partition);
+    db_array_int(&to->at[8], origin->offset);
+    to->rows++;
+}
+
+static void case_row(struct columns *to, const struct stored_case *c, int64_t inputs)
+{
+    const struct published *p = &c->file.published;
+    bool is_graded = p->revision >= 0;
+
+    add_id(&to->at[0], &c->file.incident_id);
+    add_id(&to->at[1], &c->file.enterprise_id);
+    db_array_int(&to->at[2], inputs);
+    db_array_int(&to->at[3], p->revision);
+    db_array_text(&to->at[4], is_graded ? enum_text(&level_table, (int)p->level) : NULL);
+    db_array_text(&to->at[5], is_graded ? enum_text(&category_table, (int)p->category) : NULL);
+    db_array_text(&to->at[6], is_graded ? enum_text(&gbt20986_table, (int)p->gbt) : NULL);
+    add_id(&to->at[7], &p->decision_event_id);
+    to->rows++;
+}
+
+struct saving {
+    struct columns cases, added, dropped, opened;
+};
+
+static void collect(struct saving *s, const struct stored_case *c)
+{
+    int64_t inputs = c->inputs;
+    bool was_early = false;
+
+    for (size_t i = 0; i < c->file.inputs_n; i++) {
+        const struct case_input *input = &c->file.inputs[i];
+        const struct origin *origin = input->origin;
+
+        if (input->is_new && !input->is_stranger) {
+            add_row(&s->added, input);
+            inputs++;
+        } else if (!input->is_new && input->is_stranger) {
+            add_id(&s->dropped.at[0], &c->file.incident_id);
+            add_id(&s->dropped.at[1], &input->ev.id);
+            s->dropped.rows++;
+            inputs--;
+        } else if (!input->is_new && !input->is_early && origin->is_stored_early) {
+            was_early = true;
+        }
+    }
+    if (was_early) {
+        add_id(&s->opened.at[0], &c->file.incident_id);
+        s->opened.rows++;
+    }
+    case_row(&s->cases, c, inputs);
+}
+
+static void saving_done(struct saving *s)
+{
+    columns_done(&s->cases);
+    columns_done(&s->added);
+    columns_done(&s->dropped);
+    columns_done(&s->opened);
+}
+
+bool store_save(struct db *db, const struct store_batch *b, struct err *err)
+{
+    AUTO(saving_done) struct saving s;
+
+    columns_init(&s.cases, 8);
+    columns_init(&s.added, 9);
+    columns_init(&s.dropped, 2);
+    columns_init(&s.opened, 1);
+    for (size_t i = 0; i < b->cases_n; i++)
+        if (b->cases[i].is_changed)
+            collect(&s, &b->cases[i]);
+    return columns_run(&s.dropped, db, "case_drop", NULL, err) &&
+           columns_run(&s.opened, db, "case_opened", NULL, err) &&
+           columns_run(&s.added, db, "case_add", NULL, err) &&
+           columns_run(&s.cases, db, "case_save", NULL, err);
+}
+
+/* --- early inputs --- */
+
+bool store_count_early(struct db *db, const struct id *enterprise_id, int64_t *ret, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    struct db_args args = {0};
+
+    db_arg_text(&args, enterprise_id->text);
+    if (!db_run(db, "case_count_early", &args, &res, err))
+        return false;
+    *ret = db_int(res, 0, 0);
+    return true;
+}
+
+bool store_expire(struct db *db, int64_t before_ms, int64_t *ret_deleted, bool *ret_more,
+                  struct err *err)
+{
+    AUTO(auto_result) PGresult *locked = NULL;
+    AUTO(auto_result) PGresult *deleted = NULL;
+    AUTO(columns_done) struct columns ids;
+    struct db_args args = {0}, args_forget;
+
+    columns_init(&ids, 1);
+    db_arg_time(&args, before_ms);
+    db_arg_int(&args, EXPIRE_MAX);
+    if (!db_run(db, "case_expire_lock", &args, &locked, err))
+        return false;
+    for (int row = 0; row < PQntuples(locked); row++)
+        db_array_text(&ids.at[0], db_text(locked, row, 0));
+    db_array_end(&ids.at[0]);
+    args = (struct db_args){0};
+    db_arg_text(&args, buf_text(&ids.at[0]));
+    args_forget = args;
+    db_arg_time(&args, before_ms);
+    if (!db_run(db, "case_expire", &args, &deleted, err) ||
+        !db_run(db, "case_forget", &args_forget, NULL, err))
+        return false;
+    *ret_deleted = 0;
+    for (int row = 0; row < PQntuples(deleted); row++)
+        *ret_deleted += db_int(deleted, row, 0);
+    *ret_more = PQntuples(deleted) > 0;
+    return true;
+}

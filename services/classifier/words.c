@@ -1,0 +1,505 @@
+#include "services/classifier/words.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 48
+#define AFTER_STEPS    2 /* between a word and an "after" word: "泄露的风险" */
+#define NODES_MAX      60000
+
+/* What a word in the trie is: of list n, or one of these. */
+enum kind {
+    KIND_NOTHING_FOUND = WORD_IDS_MAX,
+    KIND_NOT,
+    KIND_ENDS,
+    KIND_NEVER,
+    KIND_AFTER,
+};
+
+struct word {
+    uint16_t kind;
+    uint16_t next; /* another word with the same text, index + 1; 0: none */
+    uint8_t len;
+    char text[WORD_MAX_BYTES + 1]; /* in lower case */
+    char shown[WORD_MAX_BYTES + 1];
+};
+
+struct words {
+    char names[WORD_IDS_MAX][NAME_MAX_BYTES];
+    size_t lists_n, ids_n; /* combinations follow the lists */
+    uint16_t together[WORD_IDS_MAX][WORD_TOGETHER_MAX];
+    size_t together_n[WORD_IDS_MAX];
+    long reach;
+    struct word *words;
+    size_t words_n;
+    /* The trie: next[node * classes + class of the byte]; 0: no way on. Node 0 is the root. */
+    uint8_t class_of[256];
+    size_t classes, nodes_n;
+    uint16_t *next;
+    uint16_t *word_at; /* node -> index of a word + 1 */
+};
+
+void words_free(struct words *w)
+{
+    if (!w)
+        return;
+    free(w->words);
+    free(w->next);
+    free(w->word_at);
+    free(w);
+}
+
+size_t words_count(const struct words *w)
+{
+    return w->ids_n;
+}
+
+const char *words_name(const struct words *w, size_t id)
+{
+    return id < w->ids_n ? w->names[id] : NULL;
+}
+
+static bool find_name(const struct words *w, const char *name, size_t below, size_t *ret)
+{
+    for (size_t i = 0; i < below; i++)
+        if (strcmp(w->names[i], name) == 0) {
+            *ret = i;
+            return true;
+        }
+    return false;
+}
+
+bool words_known(const struct words *w, const char *name)
+{
+    size_t unused;
+
+    return find_name(w, name, w->ids_n, &unused);
+}
+
+/* --- loading --- */
+
+static uint8_t lower(uint8_t c)
+{
+    return c >= 'A' && c <= 'Z' ? (uint8_t)(c - 'A' + 'a') : c;
+}
+
+static bool add_word(struct words *w, uint16_t kind, const json_t *source, const char *place,
+                     size_t i, struct err *err)
+{
+    size_t len = json_string_length(source);
+    struct word *word;
+
+    if (len == 0 || len > WORD_MAX_BYTES)
+        return err_set(err, ERR_CONFIG, "%s/%zu: must be a word of 1 to %d bytes", place, i,
+                       WORD_MAX_BYTES);
+    if (w->words_n == WORDS_MAX)
+        return err_set(err, ERR_CONFIG, "%s/%zu: more than %d words", place, i, WORDS_MAX);
+    word = &w->words[w->words_n++];
+    word->kind = kind;
+    word->len = (uint8_t)len;
+    memcpy(word->shown, json_string_value(source), len);
+    for (size_t b = 0; b < len; b++)
+        word->text[b] = (char)lower((uint8_t)word->shown[b]);
+    return true;
+}
+
+static bool add_words(struct words *w, uint16_t kind, const json_t *list, const char *place,
+                      struct err *err)
+{
+    const json_t *item;
+    size_t i;
+
+    if (json_array_size(list) == 0)
+        return err_set(err, ERR_CONFIG, "%s: must be a list of words", place);
+    json_array_foreach(list, i, item) if (!add_word(w, kind, item, place, i, err)) return false;
+    return true;
+}
+
+static bool add_name(struct words *w, const char *name, const char *place, struct err *err)
+{
+    size_t unused, len = strlen(name);
+
+    if (w->ids_n == WORD_IDS_MAX)
+        return err_set(err, ERR_CONFIG, "%s: more than %d lists and combinations", place,
+                       WORD_IDS_MAX);
+    if (len == 0 || len >= NAME_MAX_BYTES || find_name(w, name, w->ids_n, &unused))
+        return err_set(err, ERR_CONFIG, "%s: \"%s\" must be a name that no other has", place, name);
+    memcpy(w->names[w->ids_n++], name, len + 1);
+    return true;
+}
+
+static bool load_lists(struct words *w, json_t *lists, struct err *err)
+{
+    const char *name;
+    json_t *list;
+
+    if (json_object_size(lists) == 0)
+        return err_set(err, ERR_CONFIG, "/lists: must be an object with lists of words");
+    /* The order of a file's members is that of its text, so ids are stable. */
+    json_object_foreach(lists, name, list)
+    {
+        char place[NAME_MAX_BYTES + 16];
+
+        snprintf(place, sizeof(place), "/lists/%.*s", NAME_MAX_BYTES, name);
+        if (!add_name(w, name, "/lists", err) ||
+            !add_words(w, (uint16_t)(w->ids_n - 1), list, place, err))
+            return false;
+    }
+    w->lists_n = w->ids_n;
+    return true;
+}
+
+static bool load_together(struct words *w, json_t *together, struct err *err)
+{
+    const char *name;
+    json_t *parts, *part;
+    size_t i, list;
+
+    if (together && !json_is_object(together))
+        return err_set(err, ERR_CONFIG, "/together: must be an object with lists of lists' names");
+    json_object_foreach(together, name, parts)
+    {
+        if (!add_name(w, name, "/together", err))
+            return false;
+        if (json_array_size(parts) < 2 || json_array_size(parts) > WORD_TOGETHER_MAX)
+            return err_set(err, ERR_CONFIG, "/together/%s: must name 2 to %d lists", name,
+                           WORD_TOGETHER_MAX);
+        json_array_foreach(parts, i, part)
+        {
+            if (!json_is_string(part) || !find_name(w, json_string_value(part), w->lists_n, &list))
+                return err_set(err, ERR_CONFIG, "/together/%s/%zu: must be the name of a list",
+                               name, i);
+            w->together[w->ids_n - 1][i] = (uint16_t)list;
+        }
+        w->together_n[w->ids_n - 1] = json_array_size(parts);
+    }
+    return true;
+}
+
+static bool load_denial(struct words *w, const json_t *denial, struct err *err)
+{
+    static const struct {
+        const char *name, *place;
+        uint16_t kind;
+    } rows[] = {
+        {"nothing_found", "/denial/nothing_found", KIND_NOTHING_FOUND},
+        {"not", "/denial/not", KIND_NOT},
+        {"ends", "/denial/ends", KIND_ENDS},
+        {"never", "/denial/never", KIND_NEVER},
+        {"after", "/denial/after", KIND_AFTER},
+    };
+    const json_t *reach = json_object_get(denial, "reach");
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (!add_words(w, rows[i].kind, json_object_get(denial, rows[i].name), rows[i].place, err))
+            return false;
+    w->reach = (long)json_integer_value(reach);
+    if (w->reach < 1 || w->reach > 100)
+        return err_set(err, ERR_CONFIG, "/denial/reach: must be a number of steps from 1 to 100");
+    return true;
+}
+
+static bool insert(struct words *w, size_t index, struct err *err)
+{
+    struct word *word = &w->words[index];
+    size_t node = 0;
+
+    for (size_t i = 0; i < word->len; i++) {
+        uint16_t *way = &w->next[node * w->classes + w->class_of[(uint8_t)word->text[i]]];
+
+        if (*way == 0) {
+            if (w->nodes_n == NODES_MAX)
+                return err_set(err, ERR_CONFIG, "/lists: too many words");
+            *way = (uint16_t)w->nodes_n++;
+        }
+        node = *way;
+    }
+    word->next = w->word_at[node];
+    w->word_at[node] = (uint16_t)(index + 1);
+    return true;
+}
+
+static bool build_trie(struct words *w, struct err *err)
+{
+    size_t bytes = 1;
+
+    w->classes = 1; /* class 0: bytes that no word has */
+    for (size_t i = 0; i < w->words_n; i++) {
+        bytes += w->words[i].len;
+        for (size_t b = 0; b < w->words[i].len; b++) {
+            uint8_t *class = &w->class_of[(uint8_t)w->words[i].text[b]];
+
+            if (*class == 0)
+                *class = (uint8_t)w->classes++;
+        }
+    }
+    for (size_t c = 'A'; c <= 'Z'; c++)
+        w->class_of[c] = w->class_of[lower((uint8_t)c)];
+    w->next = calloc(bytes * w->classes, sizeof(*w->next));
+    w->word_at = calloc(bytes, sizeof(*w->word_at));
+    if (!w->next || !w->word_at)
+        return err_memory(err);
+    w->nodes_n = 1;
+    for (size_t i = w->words_n; i-- > 0;)
+        if (!insert(w, i, err))
+            return false;
+    return true;
+}
+
+bool words_load(struct words **ret, json_t *source, struct err *err)
+{
+    AUTO(auto_words) struct words *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        return err_memory(err);
+    w->words = calloc(WORDS_MAX, sizeof(*w->words));
+    if (!w->words)
+        return err_memory(err);
+    if (!load_lists(w, json_object_get(source, "lists"), err) ||
+        !load_together(w, json_object_get(source, "together"), err) ||
+        !load_denial(w, json_object_get(source, "denial"), err) || !build_trie(w, err))
+        return false;
+    *ret = TAKE(w);
+    return true;
+}
+
+/* --- scanning --- */
+
+#define NONE (-1L)
+
+struct scan {
+    const struct words *w;
+    const uint8_t *text;
+    size_t len;
+    struct word_hits *hits;
+    long step;                       /* Chinese characters and Latin words so far */
+    long not_end, nothing_found_end; /* the step behind the last denial of this clause; NONE */
+    size_t skip_to;                  /* inside a denial or a "never" word no other begins */
+    bool any_in_sentence;
+    const char *in_sentence[WORD_IDS_MAX]; /* lists that have a word in this sentence */
+};
+
+static bool is_latin(uint8_t c)
+{
+    c = lower(c);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+static bool is_first_byte(uint8_t c)
+{
+    return (c & 0xC0) != 0x80;
+}
+
+/* A Latin letter's neighbour outside the word must be none. */
+static bool is_whole(const struct scan *s, size_t from, size_t to)
+{
+    bool before = from > 0 && is_latin(s->text[from - 1]) && is_latin(s->text[from]);
+    bool after = to < s->len && is_latin(s->text[to]) && is_latin(s->text[to - 1]);
+
+    return !before && !after;
+}
+
+/* The steps that the bytes from … to are. */
+static long steps_between(const struct scan *s, size_t from, size_t to)
+{
+    long steps = 0;
+
+    for (size_t i = from; i < to; i++)
+        if (is_latin(s->text[i]) ? i == from || !is_latin(s->text[i - 1])
+                                 : s->text[i] >= 0x80 && is_first_byte(s->text[i]))
+            steps++;
+    return steps;
+}
+
+enum stop { STOP_NONE, STOP_CLAUSE, STOP_SENTENCE };
+
+/* A full-width mark: EF BC and a last byte, or E3 80 82. */
+static enum stop wide_stop_at(const uint8_t *c)
+{
+    if (c[0] == 0xE3)
+        return c[1] == 0x80 && c[2] == 0x82 ? STOP_SENTENCE : STOP_NONE; /* 。 */
+    if (c[1] != 0xBC)
+        return STOP_NONE;
+    switch (c[2]) {
+    case 0x81: /* ! */
+    case 0x9B: /* ; */
+    case 0x9F: /* ? */
+        return STOP_SENTENCE;
+    case 0x8C: /* , */
+    case 0x9A: /* : */
+        return STOP_CLAUSE;
+    default:
+        return STOP_NONE;
+    }
+}
+
+/* Is there a mark that ends a clause or a sentence? "1,000", "15:23" and "setup.exe" have none. */
+static enum stop stop_at(const struct scan *s, size_t i, size_t *ret_len)
+{
+    bool inside = i + 1 < s->len && is_latin(s->text[i + 1]);
+
+    *ret_len = 1;
+    switch (s->text[i]) {
+    case '\n':
+    case '!':
+    case '?':
+    case ';':
+        return STOP_SENTENCE;
+    case '.':
+        return inside ? STOP_NONE : STOP_SENTENCE;
+    case ',':
+    case ':':
+        return inside ? STOP_NONE : STOP_CLAUSE;
+    case 0xE3:
+    case 0xEF:
+        *ret_len = 3;
+        return s->len - i < 3 ? STOP_NONE : wide_stop_at(s->text + i);
+    default:
+        return STOP_NONE;
+    }
+}
+
+/* An "after" word near behind `from`, in the same clause. */
+static bool denied_after(const struct scan *s, size_t from)
+{
+    const struct words *w = s->w;
+    size_t unused;
+
+    for (size_t i = from, left = AFTER_STEPS + 1; i < s->len && left > 0; i++) {
+        size_t node = 0;
+
+        if (stop_at(s, i, &unused) != STOP_NONE)
+            return false;
+        if (!is_first_byte(s->text[i]))
+            continue;
+        if (steps_between(s, i, i + 1) > 0)
+            left--;
+        for (size_t j = i; j < s->len; j++) {
+            node = w->next[node * w->classes + w->class_of[s->text[j]]];
+            if (node == 0)
+                break;
+            for (size_t k = w->word_at[node]; k > 0; k = w->words[k - 1].next)
+                if (w->words[k - 1].kind == KIND_AFTER && is_whole(s, i, j + 1))
+                    return true;
+        }
+    }
+    return false;
+}
+
+static bool denied_before(const struct scan *s)
+{
+    return (s->not_end != NONE && s->step - s->not_end <= s->w->reach) ||
+           (s->nothing_found_end != NONE && s->step - s->nothing_found_end <= s->w->reach);
+}
+
+static void end_sentence(struct scan *s)
+{
+    const struct words *w = s->w;
+
+    s->not_end = s->nothing_found_end = NONE;
+    if (!s->any_in_sentence)
+        return;
+    for (size_t id = w->lists_n; id < w->ids_n; id++) {
+        struct word_hit hit = {0};
+
+        for (size_t i = 0; i < w->together_n[id]; i++)
+            if (s->in_sentence[w->together[id][i]])
+                hit.words[hit.n++] = s->in_sentence[w->together[id][i]];
+        if (hit.n == w->together_n[id] && s->hits->hits[id].n == 0)
+            s->hits->hits[id] = hit;
+    }
+    memset(s->in_sentence, 0, sizeof(s->in_sentence));
+    s->any_in_sentence = false;
+}
+
+static void hit(struct scan *s, const struct word *word, size_t end)
+{
+    struct word_hit *to = &s->hits->hits[word->kind];
+
+    if (s->in_sentence[word->kind] || denied_before(s) || denied_after(s, end))
+        return;
+    s->in_sentence[word->kind] = word->shown;
+    s->any_in_sentence = true;
+    if (to->n == 0)
+        *to = (struct word_hit){.words = {word->shown}, .n = 1};
+}
+
+/* Of the denials that begin here the longest counts: "没有发现" is more than "没有". */
+static void deny(struct scan *s, const struct word *word, size_t at, size_t end)
+{
+    long step_behind = s->step + steps_between(s, at, end);
+
+    switch (word->kind) {
+    case KIND_NOTHING_FOUND:
+        s->nothing_found_end = step_behind;
+        break;
+    case KIND_NOT:
+        s->not_end = step_behind;
+        break;
+    case KIND_ENDS: /* "未造成": right behind the denial it belongs to it */
+        if (s->not_end != NONE && s->step > s->not_end)
+            s->not_end = NONE;
+        break;
+    default: /* never */
+        break;
+    }
+    if (word->kind != KIND_ENDS)
+        s->skip_to = end;
+}
+
+/* All words that begin at `at`. */
+static void words_at(struct scan *s, size_t at)
+{
+    const struct words *w = s->w;
+    const struct word *denial = NULL;
+    size_t node = 0, denial_end = 0;
+
+    for (size_t i = at; i < s->len; i++) {
+        node = w->next[node * w->classes + w->class_of[s->text[i]]];
+        if (node == 0)
+            break;
+        for (size_t k = w->word_at[node]; k > 0; k = w->words[k - 1].next) {
+            const struct word *word = &w->words[k - 1];
+
+            if (!is_whole(s, at, i + 1))
+                continue;
+            if (word->kind < WORD_IDS_MAX) {
+                hit(s, word, i + 1);
+            } else if (word->kind != KIND_AFTER) {
+                denial = word;
+                denial_end = i + 1;
+            }
+        }
+    }
+    if (denial && at >= s->skip_to)
+        deny(s, denial, at, denial_end);
+}
+
+void words_scan(const struct words *w, const char *text, size_t len, struct word_hits *hits)
+{
+    struct scan s = {.w = w,
+                     .text = (const uint8_t *)text,
+                     .len = len,
+                     .hits = hits,
+                     .not_end = NONE,
+                     .nothing_found_end = NONE};
+
+    for (size_t i = 0; i < len; i++) {
+        size_t stop_len;
+        enum stop stop = stop_at(&s, i, &stop_len);
+
+        if (stop == STOP_SENTENCE) {
+            end_sentence(&s);
+        } else if (stop == STOP_CLAUSE) {
+            s.not_end = s.nothing_found_end = NONE;
+        } else if (is_first_byte(s.text[i])) {
+            words_at(&s, i);
+            s.step +=
+                is_latin(s.text[i]) ? (i == 0 || !is_latin(s.text[i - 1])) : s.text[i] >= 0x80;
+        }
+        i += stop == STOP_NONE ? 0 : stop_len - 1;
+    }
+    end_sentence(&s);
+}

@@ -1,0 +1,87 @@
+/* Any bytes as the text of a report, any JSON as its facts: always a grade, the same twice, and one that can be published. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "services/classifier/classify.h"
+#include "tests/fuzz/deployed.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char profile_text[] = "{\"code\":\"X\",\"name\":\"x\",\"sector\":\"it\",\"staff\":1,"
+                                   "\"is_cii\":true,\"is_listed\":false}";
+
+static void require(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static struct policy *deployed(void)
+{
+    static struct policy *policy;
+    char path[DEPLOYED_PATH_MAX];
+    struct err err = {0};
+
+    if (policy)
+        return policy;
+    deployed_path(path, "");
+    require(policy_load(&policy, path, &err));
+    return policy;
+}
+
+/* The decision as the bytes that would be published. */
+static void write_grade(struct buf *out, const struct classify_input *in, struct arena *arena)
+{
+    static const char id[] = "00000000-0000-8000-8000-000000000001";
+    struct profile profile = {.code = "X", .name = "x", .sector = "it"};
+    struct facts facts = {0};
+    struct incident_classified body = {.enterprise_id = id,
+                                       .incident_id = id,
+                                       .parent_event_id = id,
+                                       .reference = "TB-000000000000x",
+                                       .summary = "x",
+                                       .profile = &profile,
+                                       .facts = &facts};
+    struct err err = {0};
+
+    SHAPE_SET(&profile, staff, 1);
+    SHAPE_SET(&profile, is_cii, true);
+    SHAPE_SET(&profile, is_listed, false);
+    SHAPE_SET(&body, occurred_at, 0);
+    SHAPE_SET(&body, discovered_at, 0);
+    SHAPE_SET(&body, drill, false);
+    SHAPE_SET(&body, revision, 0);
+    require(classify(deployed(), in, arena, &body, &err));
+    require(body.regimes_n == deployed()->regimes_n && body.reasons_n > 0);
+    require(event_encode(EVENT_INCIDENT_CLASSIFIED, &body, out, &err));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    AUTO(auto_json) json_t *profile = json_loads(profile_text, 0, NULL);
+    AUTO(auto_json) json_t *facts = NULL;
+    AUTO(buf_done) struct buf first, second;
+    AUTO(arena_done) struct arena arena, shape_arena;
+    struct classify_input in = {.profile = profile};
+    struct facts shape;
+    struct err err = {0};
+
+    buf_init(&first, EVENT_BODY_MAX_BYTES);
+    buf_init(&second, EVENT_BODY_MAX_BYTES);
+    arena_init(&arena, 2 * CLASSIFY_ARENA_MAX_BYTES);
+    arena_init(&shape_arena, (size_t)64 * 1024 * 1024);
+    words_scan(deployed()->words, (const char *)data, size, &in.hits);
+    /* Facts that intake would have taken; else none. */
+    if (!json_read_strict(&facts, (const char *)data, size, &err) ||
+        !shape_decode(&facts_shape, facts, false, TIME_EXACT, &shape, &shape_arena, &err)) {
+        json_decref(facts);
+        facts = json_object();
+    }
+    in.facts = facts;
+    classify_read(deployed(), facts, &in.hits);
+    write_grade(&first, &in, &arena);
+    write_grade(&second, &in, &arena);
+    require(first.len == second.len && memcmp(first.data, second.data, first.len) == 0);
+    return 0;
+}

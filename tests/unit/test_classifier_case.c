@@ -1,0 +1,502 @@
+/* case: all orders of events end alike (hard case 9), strangers are refused (10), what is published counts (14); people over rules; merging; bounds. */
+#include "tests/support/test.h"
+
+#include <stdio.h>
+
+#include "services/classifier/case.h"
+#include "services/classifier/facts.h"
+
+static struct policy *policy;
+
+#define OURS   "aaaaaaaa-0000-8000-8000-000000000001"
+#define THEIRS "bbbbbbbb-0000-8000-8000-000000000002"
+#define INC    "11111111-0000-8000-8000-000000000003"
+
+enum what { REPORT, SUPPLEMENT, DECISION, GRADE };
+
+struct spec {
+    enum what what;
+    int number; /* the event's id, and its second */
+    const char *enterprise, *scope;
+    const char *more; /* members of the body, as JSON */
+};
+
+static const char common[] = "\"enterprise_id\":\"%s\",\"incident_id\":\"" INC "\",\"drill\":false,"
+                             "\"occurred_at\":\"2026-11-22T03:00:%02d.000Z\"";
+static const char actor[] = "\"actor\":{\"scope\":\"%s\",\"id\":\"k%02d\"}";
+static const char profile[] = "\"profile\":{\"code\":\"X\",\"name\":\"某公司\",\"sector\":\"it\","
+                              "\"staff\":10,\"is_cii\":false,\"is_listed\":false}";
+
+static enum event_type type_of(enum what what)
+{
+    static const enum event_type types[] = {EVENT_REPORT_SUBMITTED, EVENT_REPORT_SUPPLEMENTED,
+                                            EVENT_ACTION_RECLASSIFIED, EVENT_INCIDENT_CLASSIFIED};
+    return types[what];
+}
+
+static void add_common(struct buf *b, const struct spec *s)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text), common, s->enterprise, s->number);
+    buf_str(b, text);
+    if (s->what == GRADE)
+        return;
+    snprintf(text, sizeof(text), actor, s->scope, s->number);
+    buf_char(b, ',');
+    buf_str(b, text);
+}
+
+static struct event make(const struct spec *s)
+{
+    AUTO(buf_done) struct buf body;
+    struct event ev = {0};
+    struct err err = {0};
+    char id[ID_TEXT_LEN + 1];
+    struct event_record rec = {.type = event_types[type_of(s->what)].name, .id = id, .key = INC};
+
+    snprintf(id, sizeof(id), "cccccccc-0000-8000-8000-%012d", s->number);
+    buf_init(&body, EVENT_BODY_MAX_BYTES);
+    buf_char(&body, '{');
+    add_common(&body, s);
+    if (s->what == REPORT || s->what == GRADE) {
+        buf_str(&body, ",\"reference\":\"TB-0000000000000\",\"discovered_at\":"
+                       "\"2026-11-22T02:00:00.000Z\",");
+        buf_str(&body, profile);
+    }
+    if (s->what == REPORT)
+        buf_str(&body, ",\"via\":\"api\"");
+    buf_char(&body, ',');
+    buf_str(&body, s->more);
+    buf_char(&body, '}');
+    rec.key_len = ID_TEXT_LEN;
+    rec.value = buf_text(&body);
+    rec.value_len = body.len;
+    assert_ok(event_decode(&ev, &rec, &err), &err);
+    return ev;
+}
+
+#define GRADED(level, category, gbt, zh)                                                           \
+    "\"revision\":0,\"parent_event_id\":\"cccccccc-0000-8000-8000-000000000001\","                 \
+    "\"category\":\"" category "\",\"level\":\"" level "\",\"gbt20986\":{\"name\":\"" gbt          \
+    "\",\"zh\":\"" zh "\"},\"regimes\":[],\"reasons\":[],\"needs_human\":false,"                   \
+    "\"policy_version\":\"0000000000000000000000000000000000000000000000000000000000000000\","     \
+    "\"decided_by\":\"system\",\"summary\":\"x\",\"facts\":{}"
+
+static const struct spec thin = {REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""};
+static const struct spec thin_grade = {
+    GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")};
+
+struct run {
+    struct case_file file;
+    int published;
+    struct regrade last; /* the one that was published last */
+    struct id cause;
+};
+
+static void run_done(struct run *r)
+{
+    regrade_done(&r->last);
+    case_done(&r->file);
+}
+
+static void run_init(struct run *r)
+{
+    *r = (struct run){.file = {.incident_id = {INC}, .published = {.revision = -1}}};
+}
+
+/* What the shell does with an event; a copy is passed over as the sink does. */
+static enum case_outcome feed(struct run *r, const struct spec *s, struct err *err)
+{
+    struct event ev = make(s);
+    struct regrade again = {0};
+    enum case_outcome ret;
+
+    r->cause = ev.id;
+    ret = case_take(&r->file, &ev, true, NULL, err);
+    event_done(&ev);
+    if (ret != CASE_CHANGED)
+        return ret;
+    assert_ok(case_regrade(&again, &r->file, policy, &r->cause, err), err);
+    if (again.is_due) {
+        case_published(&r->file, &again);
+        regrade_done(&r->last);
+        r->last = again;
+        r->published++;
+    } else {
+        regrade_done(&again);
+    }
+    return ret;
+}
+
+static void must_feed(struct run *r, const struct spec *s)
+{
+    struct err err = {0};
+
+    if (feed(r, s, &err) == CASE_REFUSED || err.kind != ERR_NONE)
+        fail_msg("refused: %s", err.text);
+}
+
+/* --- hard case 9: all orders end alike --- */
+
+static const struct set {
+    const char *name;
+    struct spec sources[6];
+    size_t n;
+    enum level level;
+    enum category category;
+    enum scope decided_by;
+} sets[] = {
+    {"report, its grade, its copy, conflicting report, supplement",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
+      {GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")},
+      {REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
+      {REPORT, 2, OURS, "enterprise", "\"summary\":\"客户资料泄露\""},
+      {SUPPLEMENT, 3, OURS, "enterprise", "\"impact\":{\"direct_loss_cny\":20000000}"}},
+     5,
+     LEVEL_MAJOR,
+     CATEGORY_DATA_LEAK,
+     SCOPE_SYSTEM},
+    {"the conflicting report is the milder one",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"客户资料泄露\""},
+      {GRADE, 51, OURS, "", GRADED("major", "data_leak", "data_security", "数据安全")},
+      {REPORT, 2, OURS, "enterprise", "\"summary\":\"误报,一切正常\""},
+      {SUPPLEMENT, 3, OURS, "enterprise", "\"summary\":\"已恢复\""}},
+     4,
+     LEVEL_MAJOR,
+     CATEGORY_DATA_LEAK,
+     SCOPE_SYSTEM},
+    {"a supplement that takes back what another said",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
+      {GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")},
+      {SUPPLEMENT, 2, OURS, "enterprise", "\"impact\":{\"people_affected\":2000000}"},
+      {SUPPLEMENT, 3, OURS, "enterprise", "\"impact\":{\"people_affected\":5}"}},
+     4,
+     LEVEL_MAJOR,
+     CATEGORY_SYSTEM_FAILURE,
+     SCOPE_SYSTEM},
+    {"a person lowers, whatever rules say before and after",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"客户资料泄露\""},
+      {GRADE, 51, OURS, "", GRADED("major", "data_leak", "data_security", "数据安全")},
+      {SUPPLEMENT, 2, OURS, "enterprise", "\"impact\":{\"direct_loss_cny\":100000000}"},
+      {DECISION, 3, OURS, "park", "\"level\":\"general\",\"reason\":\"已核实,系测试数据\""},
+      {REPORT, 4, OURS, "enterprise", "\"summary\":\"勒索病毒\""}},
+     5,
+     LEVEL_GENERAL,
+     CATEGORY_MALWARE,
+     SCOPE_PARK},
+    {"the park over the enterprise, the later over the earlier",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
+      {GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")},
+      {DECISION, 2, OURS, "park", "\"level\":\"extreme\",\"reason\":\"a\""},
+      {DECISION, 3, OURS, "park",
+       "\"level\":\"major\",\"category\":\"intrusion\",\"reason\":\"b\""},
+      {DECISION, 4, OURS, "enterprise", "\"level\":\"general\",\"reason\":\"c\""}},
+     5,
+     LEVEL_MAJOR,
+     CATEGORY_INTRUSION,
+     SCOPE_PARK},
+};
+
+static void check_order(const struct set *set, const size_t *order)
+{
+    AUTO(run_done) struct run r;
+
+    run_init(&r);
+    for (size_t i = 0; i < set->n; i++)
+        must_feed(&r, &set->sources[order[i]]);
+    assert_int_equal(r.file.published.level, set->level);
+    assert_int_equal(r.file.published.category, set->category);
+    assert_true(r.file.published.revision >= (set->decided_by != SCOPE_SYSTEM));
+    if (r.published > 0) {
+        assert_int_equal(r.last.body.level, set->level);
+        assert_int_equal(r.last.body.decided_by, set->decided_by);
+        assert_int_equal(r.last.body.revision, r.file.published.revision);
+    }
+}
+
+static void hard_case_09_all_orders_end_alike(void **state)
+{
+    const struct set *set = *state;
+    size_t order[6] = {0, 1, 2, 3, 4, 5}, turns[6] = {0}, i = 0, count = 1;
+
+    check_order(set, order);
+    while (i < set->n) { /* Heap's algorithm */
+        if (turns[i] < i) {
+            size_t j = i % 2 ? turns[i] : 0, kept = order[j];
+
+            order[j] = order[i];
+            order[i] = kept;
+            check_order(set, order);
+            count++;
+            turns[i]++;
+            i = 0;
+        } else {
+            turns[i++] = 0;
+        }
+    }
+    assert_int_equal(count, set->n == 5 ? 120 : 24);
+}
+
+/* --- hard case 10: strangers --- */
+
+static void hard_case_10_strangers_are_refused(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec theirs = {SUPPLEMENT, 2, THEIRS, "enterprise", "\"summary\":\"x\""};
+    const struct spec decision = {DECISION, 3, THEIRS, "enterprise",
+                                  "\"level\":\"general\",\"reason\":\"x\""};
+    const struct spec report = {REPORT, 4, THEIRS, "park", "\"summary\":\"x\""};
+    const struct spec park = {SUPPLEMENT, 5, THEIRS, "park", "\"summary\":\"客户资料泄露\""};
+    struct err err = {0};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &thin);
+    must_feed(&r, &thin_grade);
+    assert_int_equal(feed(&r, &theirs, &err), CASE_STRANGER);
+    assert_int_equal(err.kind, ERR_INPUT);
+    assert_contains(err.text, THEIRS);
+    assert_int_equal(feed(&r, &decision, &err), CASE_STRANGER);
+    assert_int_equal(feed(&r, &report, &err),
+                     CASE_STRANGER); /* nobody reports under another's incident */
+    assert_int_equal(r.file.inputs_n, 1);
+    err = (struct err){0};
+    assert_int_equal(feed(&r, &park, &err), CASE_CHANGED);
+    assert_int_equal(r.file.published.level, LEVEL_MAJOR);
+}
+
+static void hard_case_10_early_strangers_are_found_out(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec theirs = {DECISION, 2, THEIRS, "enterprise",
+                                "\"level\":\"general\",\"reason\":\"x\""};
+    const struct spec ours = {SUPPLEMENT, 3, OURS, "enterprise", "\"summary\":\"客户资料泄露\""};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &theirs);
+    must_feed(&r, &ours);
+    assert_true(r.file.inputs[0].is_early && r.file.inputs[1].is_early);
+    must_feed(&r, &thin_grade); /* opens it */
+    must_feed(&r, &thin);
+    assert_int_equal(r.file.inputs_n, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(r.file.inputs[i].is_early);
+        assert_int_equal(r.file.inputs[i].is_stranger,
+                         strcmp(r.file.inputs[i].ev.enterprise_id.text, THEIRS) == 0);
+    }
+    assert_int_equal(r.file.published.level, LEVEL_MAJOR);
+    assert_int_equal(r.last.body.decided_by, SCOPE_SYSTEM);
+}
+
+/* --- hard case 14: what is published counts --- */
+
+static void hard_case_14_a_lone_report_is_never_graded_again(void **state)
+{
+    AUTO(run_done) struct run r;
+    /* Another policy gave this grade: ours would give "larger", "system_failure". */
+    const struct spec other = {GRADE, 51, OURS, "",
+                               GRADED("extreme", "malware", "malicious_program", "恶意程序")};
+    const struct spec more = {SUPPLEMENT, 2, OURS, "enterprise", "\"summary\":\"已恢复\""};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &thin);
+    must_feed(&r, &other);
+    must_feed(&r, &thin);
+    assert_int_equal(r.published, 0);
+    must_feed(&r, &more); /* now there is news; but rules never lower */
+    assert_int_equal(r.published, 1);
+    assert_int_equal(r.last.body.level, LEVEL_EXTREME);
+    assert_true(r.last.body.needs_human);
+    assert_int_equal(r.last.body.category, CATEGORY_SYSTEM_FAILURE);
+    assert_int_equal(r.last.body.revision, 1);
+}
+
+static void hard_case_14_the_first_of_two_first_grades_counts(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec second = {GRADE, 52, OURS, "",
+                                GRADED("general", "malware", "malicious_program", "恶意程序")};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &thin_grade);
+    must_feed(&r, &second);
+    assert_int_equal(r.file.published.level, LEVEL_LARGER);
+    assert_int_equal(r.file.published.category, CATEGORY_SYSTEM_FAILURE);
+}
+
+static void a_later_word_of_the_same_weight_counts(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec more = {SUPPLEMENT, 2, OURS, "enterprise",
+                              "\"summary\":\"服务器中了勒索病毒\""};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &thin);
+    must_feed(&r, &thin_grade);
+    must_feed(&r, &more);
+    assert_int_equal(r.last.body.level, LEVEL_LARGER);
+    assert_int_equal(r.last.body.category, CATEGORY_MALWARE);
+}
+
+static void nothing_is_published_twice(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec raise = {SUPPLEMENT, 2, OURS, "enterprise", "\"summary\":\"客户资料泄露\""};
+    const struct spec idle = {SUPPLEMENT, 3, OURS, "enterprise", "\"summary\":\"正在处理\""};
+    const struct spec same = {DECISION, 4, OURS, "park", "\"level\":\"major\",\"reason\":\"核实\""};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &thin);
+    must_feed(&r, &thin_grade);
+    must_feed(&r, &raise);
+    assert_int_equal(r.published, 1);
+    assert_string_equal(r.last.body.parent_event_id, r.cause.text);
+    assert_int_equal(r.last.body.revision, 1);
+    must_feed(&r, &raise);
+    must_feed(&r, &idle);
+    must_feed(&r, &thin_grade); /* read again: an older revision */
+    assert_int_equal(r.published, 1);
+    must_feed(&r, &same); /* the same grade, but a person's: that is news */
+    assert_int_equal(r.published, 2);
+    assert_int_equal(r.last.body.revision, 2);
+    assert_int_equal(r.last.body.decided_by, SCOPE_PARK);
+    assert_string_equal(r.last.body.why, "核实");
+    assert_string_equal(r.last.body.actor->id, "k04");
+    assert_false(r.last.body.needs_human);
+}
+
+static void a_person_may_grade_first(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec decision = {DECISION, 2, OURS, "park",
+                                  "\"level\":\"major\",\"reason\":\"人工定级\""};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &thin);
+    assert_int_equal(r.published, 0);
+    must_feed(&r, &decision); /* no first grade ever came */
+    assert_int_equal(r.published, 1);
+    assert_int_equal(r.last.body.revision, 1);
+    must_feed(&r, &thin_grade); /* late: changes nothing */
+    assert_int_equal(r.published, 1);
+    assert_int_equal(r.file.published.level, LEVEL_MAJOR);
+}
+
+static void the_body_says_what_is_known(void **state)
+{
+    AUTO(run_done) struct run r;
+    AUTO(buf_done) struct buf text;
+    const struct spec more = {SUPPLEMENT, 7, OURS, "park",
+                              "\"summary\":\"客户资料泄露\",\"impact\":{\"outage_minutes\":30},"
+                              "\"data_kinds\":[\"customer\"],"
+                              "\"evidence\":[{\"name\":\"x\"}],\"indicators\":[{\"type\":\"ip\","
+                              "\"value\":\"192.0.2.1\"}]"};
+    struct err err = {0};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &thin);
+    must_feed(&r, &thin_grade);
+    must_feed(&r, &more);
+    assert_string_equal(r.last.body.summary, "系统中断\n客户资料泄露");
+    assert_int_equal(r.last.body.occurred_at % 60000, 7000); /* the last input's */
+    assert_string_equal(r.last.body.enterprise_id, OURS);
+    assert_int_equal(r.last.body.facts->impact->outage_minutes, 30);
+    assert_int_equal(r.last.body.facts->data_kinds_n, 1);
+    assert_int_equal(r.last.body.facts->evidence_n + r.last.body.facts->indicators_n, 0);
+    buf_init(&text, EVENT_BODY_MAX_BYTES);
+    assert_ok(event_encode(EVENT_INCIDENT_RECLASSIFIED, &r.last.body, &text, &err), &err);
+}
+
+static void inputs_and_early_ones_are_bounded(void **state)
+{
+    AUTO(run_done) struct run r;
+    struct spec more = {SUPPLEMENT, 0, OURS, "enterprise", "\"place\":\"上海\""};
+    struct err err = {0};
+    struct event ev;
+
+    (void)state;
+    run_init(&r);
+    ev = make(&more);
+    assert_int_equal(case_take(&r.file, &ev, false, NULL, &err), CASE_REFUSED);
+    assert_int_equal(err.kind, ERR_INPUT);
+    assert_contains(err.text, "too many events that wait");
+    event_done(&ev);
+    for (int i = 0; i < CASE_INPUTS_MAX; i++) {
+        more.number = 1000 + i;
+        more.number %= 60;
+        ev = make(&more);
+        snprintf(ev.id.text + 24, 13, "%012d", 5000 + i);
+        assert_int_equal(case_take(&r.file, &ev, true, NULL, &err), CASE_CHANGED);
+    }
+    more.number = 59;
+    assert_int_equal(feed(&r, &more, &err), CASE_REFUSED);
+    assert_contains(err.text, "256 reports");
+}
+
+/* --- merging --- */
+
+static const struct merge_row {
+    const char *name, *first, *second, *want;
+} merge_rows[] = {
+    {"the later value counts", "{\"place\":\"a\"}", "{\"place\":\"b\"}", "{\"place\":\"b\"}"},
+    {"null takes nothing back", "{\"place\":\"a\"}", "{\"place\":null}", "{\"place\":\"a\"}"},
+    {"objects by member", "{\"impact\":{\"outage_minutes\":1}}",
+     "{\"impact\":{\"people_affected\":2,\"outage_minutes\":3}}",
+     "{\"impact\":{\"outage_minutes\":3,\"people_affected\":2}}"},
+    {"lists are joined", "{\"data_kinds\":[\"core\",\"customer\"]}",
+     "{\"data_kinds\":[\"customer\",\"personal\"]}",
+     "{\"data_kinds\":[\"core\",\"customer\",\"personal\"]}"},
+    {"what is no fact is left", "{\"summary\":\"a\",\"place\":\"b\"}", "{\"actor\":{\"id\":\"x\"}}",
+     "{\"place\":\"b\"}"},
+    {"evidence and indicators are left", "{\"evidence\":[{\"name\":\"a\"}]}",
+     "{\"indicators\":[{\"type\":\"ip\",\"value\":\"x\"}],\"ongoing\":true}", "{\"ongoing\":true}"},
+};
+
+static void check_merge(void **state)
+{
+    const struct merge_row *row = *state;
+    AUTO(auto_json) json_t *merged = json_object();
+    AUTO(auto_json) json_t *first = json_loads(row->first, 0, NULL);
+    AUTO(auto_json) json_t *second = json_loads(row->second, 0, NULL);
+    AUTO(auto_json) json_t *first_kept = json_deep_copy(first);
+    AUTO(auto_json) json_t *want = json_loads(row->want, 0, NULL);
+    struct err err = {0};
+
+    assert_ok(facts_merge(merged, first, &err) && facts_merge(merged, second, &err), &err);
+    assert_true(json_equal(merged, want));
+    assert_true(json_equal(first, first_kept)); /* the event's own document is untouched */
+}
+
+int main(void)
+{
+    static struct test_list list;
+    struct err err = {0};
+    int failed;
+
+    if (!policy_load(&policy, "deploy/policy", &err)) {
+        print_error("%s\n", err.text);
+        return 1;
+    }
+    TEST_ADD_ROWS(&list, sets, hard_case_09_all_orders_end_alike);
+    TEST_ADD(&list, hard_case_10_strangers_are_refused);
+    TEST_ADD(&list, hard_case_10_early_strangers_are_found_out);
+    TEST_ADD(&list, hard_case_14_a_lone_report_is_never_graded_again);
+    TEST_ADD(&list, hard_case_14_the_first_of_two_first_grades_counts);
+    TEST_ADD(&list, a_later_word_of_the_same_weight_counts);
+    TEST_ADD(&list, nothing_is_published_twice);
+    TEST_ADD(&list, a_person_may_grade_first);
+    TEST_ADD(&list, the_body_says_what_is_known);
+    TEST_ADD(&list, inputs_and_early_ones_are_bounded);
+    TEST_ADD_ROWS(&list, merge_rows, check_merge);
+    failed = test_run("classifier case", &list);
+    policy_unref(policy);
+    return failed;
+}

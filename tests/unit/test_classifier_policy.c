@@ -1,0 +1,299 @@
+/* policy: the deployed one loads; every mistake is refused with its file and place; the version follows the rules and not their layout; a reload that is
+ * refused changes nothing. */
+#include "tests/support/test.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "services/classifier/live.h"
+
+#define DEPLOYED "deploy/policy"
+#define PARK     "regimes/park-lingang.json"
+#define CAC      "regimes/cac-2025.json"
+#define SCRATCH  "/tmp/tongbao-policy-XXXXXX"
+
+static const char *const files[] = {"words.json", "taxonomy.json", PARK, CAC};
+
+static const struct row {
+    const char *name, *file, *parent, *member;
+    const char *value; /* JSON; NULL: the member is removed */
+    const char *part;
+} rows[] = {
+    {"unknown member of a rule", PARK, "/rules/0", "needs_humans", "true",
+     "/needs_humans: no such"},
+    {"unknown member of a regime", PARK, "", "rulez", "[]", "/rulez: no such member"},
+    {"no id", PARK, "/rules/1", "id", NULL, "/rules/1: /id: must be a text"},
+    {"empty text", PARK, "/rules/1", "zh", "\"\"", "/rules/1: /zh: must be a text"},
+    {"no level that exists", PARK, "/rules/0", "level", "\"huge\"", "/rules/0: /level: must be a"},
+    {"neither level nor person", PARK, "/rules/0", "level", NULL, "gives neither"},
+    {"repeated id", PARK, "/rules/1", "id", "\"park.customer-data-leaked\"", "stands there twice"},
+    {"no condition", PARK, "/rules/2", "when", NULL, "/rules/2: /when"},
+    {"condition of a wrong form", PARK, "/rules/2", "when", "{\"at\":\"/facts/impact\"}",
+     "/rules/2: /when: at \"\""},
+    {"pointer to no field", PARK, "/rules/2", "when",
+     "{\"at\":\"/facts/impact/outage_hours\",\"ge\":1}", "/facts/impact/outage_hours: no such"},
+    {"pointer behind a scalar", PARK, "/rules/2", "when",
+     "{\"at\":\"/facts/impact/outage_minutes/x\",\"ge\":1}", "no such field"},
+    {"pointer outside", PARK, "/rules/2", "when", "{\"at\":\"/level\",\"eq\":\"major\"}",
+     "/level: no such field"},
+    {"pointer into the profile", PARK, "/rules/2", "when",
+     "{\"at\":\"/profile/turnover\",\"ge\":1}", "/profile/turnover: no such field"},
+    {"a text for a number", PARK, "/rules/2", "when",
+     "{\"at\":\"/facts/impact/outage_minutes\",\"eq\":\"120\"}", "never has such a value"},
+    {"a value that the enum has not", PARK, "/rules/2", "when",
+     "{\"at\":\"/facts/system/site_class\",\"in\":[\"enterprise\",\"shop\"]}",
+     "never has such a value"},
+    {"a bad condition deep inside", PARK, "/rules/2", "when",
+     "{\"all\":[{\"not\":{\"any\":[{\"at\":\"/words/nonsense\",\"exists\":true}]}}]}",
+     "/words/nonsense: words.json has no such list"},
+    {"keywords against a number", PARK, "/rules/2", "when",
+     "{\"at\":\"/facts/impact/outage_minutes\",\"matches\":[\"x\"]}", "never has such a value"},
+    {"a list is asked for its value", PARK, "/rules/2", "when",
+     "{\"at\":\"/words/leak\",\"eq\":\"x\"}", "only {\"exists\": true}"},
+    {"no source", PARK, "/rules/0", "source", NULL, "/rules/0: /source: must be an object"},
+    {"a source without a document", PARK, "/rules/0/source", "document", NULL,
+     "/source: /document"},
+    {"verified is no truth", PARK, "/rules/0", "verified", "\"yes\"", "/verified: must be true"},
+    {"no rules", PARK, "", "rules", "[]", "/rules: must be a list"},
+    {"a condition of what counts otherwise", PARK, "/otherwise", "when",
+     "{\"at\":\"/words/leak\",\"exists\":true}", "/otherwise: /when"},
+    {"two regimes of one name", PARK, "", "id", "\"cac-2025\"", "another regime is called"},
+    {"nine of the ten", "taxonomy.json", "", "gbt20986",
+     "[{\"name\":\"other\",\"category\":\"intrusion\",\"subs\":[]}]", "each of the ten"},
+    {"a sub-category that is none", "taxonomy.json", "/rules/0", "sub", "\"勒索\"",
+     "none of its sub-categories"},
+    {"a category that is none", "taxonomy.json", "/rules/0", "category", "\"fire\"", "/category"},
+    {"no mapping for one of the four", "taxonomy.json", "/categories", "malware", NULL,
+     "/categories: /malware"},
+    {"no default category", "taxonomy.json", "", "otherwise", NULL, "/otherwise: must be"},
+    {"a bad word list", "words.json", "/lists", "leak", "[\"\"]", "words.json: /lists/leak/0"},
+    {"an unknown member of the words", "words.json", "", "list", "{}", "/list: no such member"},
+};
+
+struct scratch {
+    char folder[sizeof(SCRATCH)];
+};
+
+static void path_of(char path[256], const struct scratch *s, const char *file)
+{
+    snprintf(path, 256, "%s/%s", s->folder, file);
+}
+
+static json_t *read_doc(const char *folder, const char *file)
+{
+    char path[256];
+    json_t *doc;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, file);
+    doc = json_load_file(path, 0, NULL);
+    if (!doc)
+        fail_msg("cannot read %s", path);
+    return doc;
+}
+
+static void write_doc(const struct scratch *s, const char *file, json_t *doc, size_t flags)
+{
+    char path[256];
+
+    path_of(path, s, file);
+    assert_int_equal(json_dump_file(doc, path, flags), 0);
+}
+
+static void scratch_open(struct scratch *s)
+{
+    char regimes[256];
+
+    *s = (struct scratch){SCRATCH};
+    assert_non_null(mkdtemp(s->folder));
+    path_of(regimes, s, "regimes");
+    assert_int_equal(mkdir(regimes, 0700), 0);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        AUTO(auto_json) json_t *doc = read_doc(DEPLOYED, files[i]);
+
+        write_doc(s, files[i], doc, JSON_INDENT(1));
+    }
+}
+
+static void scratch_close(struct scratch *s)
+{
+    char path[256];
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        path_of(path, s, files[i]);
+        unlink(path);
+    }
+    path_of(path, s, "regimes");
+    rmdir(path);
+    rmdir(s->folder);
+}
+
+/* The object or item that a pointer leads to. */
+static json_t *walk(json_t *at, const char *pointer)
+{
+    while (*pointer) {
+        char name[64];
+        size_t len = strcspn(pointer + 1, "/");
+
+        snprintf(name, sizeof(name), "%.*s", (int)len, pointer + 1);
+        at = json_is_array(at) ? json_array_get(at, strtoul(name, NULL, 10))
+                               : json_object_get(at, name);
+        assert_non_null(at);
+        pointer += len + 1;
+    }
+    return at;
+}
+
+static void patch(const struct scratch *s, const struct row *row)
+{
+    AUTO(auto_json) json_t *doc = read_doc(s->folder, row->file);
+    json_t *parent = walk(doc, row->parent);
+
+    if (row->value)
+        json_object_set_new(parent, row->member, json_loads(row->value, JSON_DECODE_ANY, NULL));
+    else
+        json_object_del(parent, row->member);
+    write_doc(s, row->file, doc, 0);
+}
+
+static void mistakes_are_refused(void **state)
+{
+    const struct row *row = *state;
+    AUTO(scratch_close) struct scratch s;
+    struct policy *policy = NULL;
+    struct err err = {0};
+
+    scratch_open(&s);
+    patch(&s, row);
+    assert_fails(policy_load(&policy, s.folder, &err), &err, ERR_CONFIG, row->part);
+    assert_contains(err.text, row->file);
+    assert_null(policy);
+}
+
+static void the_deployed_policy_loads(void **state)
+{
+    AUTO(auto_policy) struct policy *policy = NULL;
+    struct err err = {0};
+
+    (void)state;
+    assert_ok(policy_load(&policy, DEPLOYED, &err), &err);
+    assert_int_equal(strlen(policy->version), 64);
+    assert_int_equal(policy->regimes_n, 2);
+    assert_string_equal(policy->regimes[0].id, "cac-2025"); /* in order of the files' names */
+    assert_string_equal(policy->regimes[1].id, "park-lingang");
+}
+
+static void load_version(char ret[POLICY_VERSION_MAX], const char *folder)
+{
+    AUTO(auto_policy) struct policy *policy = NULL;
+    struct err err = {0};
+
+    assert_ok(policy_load(&policy, folder, &err), &err);
+    memcpy(ret, policy->version, POLICY_VERSION_MAX);
+}
+
+static void the_version_follows_the_rules_only(void **state)
+{
+    AUTO(scratch_close) struct scratch s;
+    AUTO(auto_json) json_t *doc = NULL;
+    char deployed[POLICY_VERSION_MAX], copied[POLICY_VERSION_MAX], changed[POLICY_VERSION_MAX];
+
+    (void)state;
+    scratch_open(&s);
+    load_version(deployed, DEPLOYED);
+    doc = read_doc(s.folder, PARK);
+    write_doc(&s, PARK, doc, JSON_SORT_KEYS | JSON_INDENT(7));
+    load_version(copied, s.folder);
+    assert_string_equal(deployed, copied);
+    json_object_set_new(walk(doc, "/rules/0"), "level", json_string("extreme"));
+    write_doc(&s, PARK, doc, 0);
+    load_version(changed, s.folder);
+    assert_string_not_equal(deployed, changed);
+}
+
+static void what_is_not_verified_never_grades(void **state)
+{
+    AUTO(scratch_close) struct scratch s;
+    AUTO(auto_policy) struct policy *policy = NULL;
+    const struct row unverified = {"", PARK, "/rules/0", "verified", "false", ""};
+    const struct row unsaid = {"", PARK, "/rules/1", "verified", NULL, ""};
+    struct err err = {0};
+
+    (void)state;
+    scratch_open(&s);
+    patch(&s, &unverified);
+    patch(&s, &unsaid);
+    assert_ok(policy_load(&policy, s.folder, &err), &err);
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(policy->regimes[1].rules[i].has_level);
+        assert_true(policy->regimes[1].rules[i].needs_human);
+    }
+    assert_true(policy->regimes[1].rules[2].has_level);
+}
+
+static void files_that_cannot_be_read_are_named(void **state)
+{
+    AUTO(scratch_close) struct scratch s;
+    struct policy *policy = NULL;
+    struct err err = {0};
+    char path[256];
+    FILE *file;
+
+    (void)state;
+    scratch_open(&s);
+    path_of(path, &s, PARK);
+    file = fopen(path, "w");
+    fputs("{\"id\": \"x\",\n \"id\": \"y\"}", file);
+    fclose(file);
+    assert_fails(policy_load(&policy, s.folder, &err), &err, ERR_CONFIG, PARK);
+    assert_contains(err.text, "line 2");
+    unlink(path);
+    path_of(path, &s, CAC);
+    unlink(path);
+    assert_fails(policy_load(&policy, s.folder, &err), &err, ERR_CONFIG, "1 to 16 files");
+    path_of(path, &s, "words.json");
+    unlink(path);
+    assert_fails(policy_load(&policy, "/nowhere", &err), &err, ERR_CONFIG, "/nowhere");
+    assert_null(policy);
+}
+
+static void a_refused_reload_changes_nothing(void **state)
+{
+    AUTO(scratch_close) struct scratch s;
+    AUTO(auto_policy_live) struct policy_live *live = NULL;
+    struct policy *mine = NULL;
+    const struct row good = {"", PARK, "/rules/0", "level", "\"extreme\"", ""};
+    const struct row bad = {"", PARK, "/rules/0", "level", "\"huge\"", ""};
+    const struct policy *first;
+    struct err err = {0};
+
+    (void)state;
+    scratch_open(&s);
+    assert_ok(policy_live_open(&live, s.folder, &err), &err);
+    policy_live_update(live, &mine);
+    first = mine;
+    patch(&s, &bad);
+    policy_live_reload(live);
+    policy_live_update(live, &mine);
+    assert_ptr_equal(mine, first);
+    patch(&s, &good);
+    policy_live_reload(live);
+    assert_ptr_equal(mine, first); /* until its owner asks */
+    policy_live_update(live, &mine);
+    assert_ptr_not_equal(mine, first);
+    assert_int_equal(mine->regimes[1].rules[0].level, LEVEL_EXTREME);
+    policy_unref(mine);
+}
+
+int main(void)
+{
+    static struct test_list list;
+
+    TEST_ADD_ROWS(&list, rows, mistakes_are_refused);
+    TEST_ADD(&list, the_deployed_policy_loads);
+    TEST_ADD(&list, the_version_follows_the_rules_only);
+    TEST_ADD(&list, what_is_not_verified_never_grades);
+    TEST_ADD(&list, files_that_cannot_be_read_are_named);
+    TEST_ADD(&list, a_refused_reload_changes_nothing);
+    return test_run("classifier policy", &list);
+}

@@ -1,0 +1,127 @@
+/* The cases of deploy/policy/cases: each report must get the category, the levels and the need for a person that the case says. */
+#include "tests/support/test.h"
+
+#include <glob.h>
+#include <stdio.h>
+
+#include "services/classifier/classify.h"
+
+static struct policy *policy;
+
+struct row {
+    const char *name;
+    json_t *doc;
+};
+
+static json_t *profile_of(json_t *doc)
+{
+    json_t *ret = json_pack("{s:s,s:s,s:s,s:i,s:b,s:b}", "code", "X", "name", "某公司", "sector",
+                            "manufacturing", "staff", 300, "is_cii", 0, "is_listed", 0);
+
+    json_object_update(ret, json_object_get(doc, "profile"));
+    return ret;
+}
+
+/* The report of a case is one that intake would take. */
+static void check_report(json_t *report)
+{
+    AUTO(auto_json) json_t *whole = json_deep_copy(report);
+    struct report_request request;
+    struct arena arena;
+    struct err err = {0};
+
+    json_object_set_new(whole, "discovered_at", json_string("2026-11-22T03:00:00Z"));
+    arena_init(&arena, CLASSIFY_ARENA_MAX_BYTES);
+    assert_ok(
+        shape_decode(&report_request_shape, whole, true, TIME_ANY_RFC3339, &request, &arena, &err),
+        &err);
+    arena_done(&arena);
+}
+
+static const char *level_of(const struct regime_grade *grade)
+{
+    return grade->has_level ? level_table.values[grade->level].text : NULL;
+}
+
+static void check_text(const char *what, const char *got, json_t *want)
+{
+    const char *text = json_string_value(want);
+
+    if ((text == NULL) != (got == NULL) || (text && strcmp(text, got) != 0))
+        fail_msg("%s is %s, not %s", what, got ? got : "none", text ? text : "none");
+}
+
+static void check_grade(const struct incident_classified *body, json_t *expected)
+{
+    json_t *regimes = json_object_get(expected, "regimes");
+
+    check_text("category", category_table.values[body->category].text,
+               json_object_get(expected, "category"));
+    check_text("gbt20986", gbt20986_table.values[body->gbt20986->name].text,
+               json_object_get(expected, "gbt20986"));
+    check_text("level", level_table.values[body->level].text, json_object_get(expected, "level"));
+    for (size_t i = 0; i < body->regimes_n; i++)
+        if (json_object_get(regimes, body->regimes[i].regime))
+            check_text(body->regimes[i].regime, level_of(&body->regimes[i]),
+                       json_object_get(regimes, body->regimes[i].regime));
+    if (json_object_get(expected, "sub"))
+        check_text("sub", body->gbt20986->sub, json_object_get(expected, "sub"));
+    if (json_object_get(expected, "needs_human"))
+        assert_int_equal(body->needs_human, json_is_true(json_object_get(expected, "needs_human")));
+}
+
+static void check(void **state)
+{
+    const struct row *row = *state;
+    AUTO(auto_json) json_t *profile = profile_of(row->doc);
+    json_t *report = json_object_get(row->doc, "report");
+    struct classify_input in = {.facts = report, .profile = profile};
+    struct incident_classified body = {0};
+    struct arena arena;
+    struct err err = {0};
+
+    check_report(report);
+    arena_init(&arena, CLASSIFY_ARENA_MAX_BYTES);
+    classify_read(policy, report, &in.hits);
+    assert_ok(classify(policy, &in, &arena, &body, &err), &err);
+    check_grade(&body, json_object_get(row->doc, "expected"));
+    arena_done(&arena);
+}
+
+int main(void)
+{
+    static struct test_list list;
+    static struct row rows[TEST_MAX];
+    json_t *docs = json_array();
+    glob_t files = {0};
+    struct err err = {0};
+    size_t n = 0;
+    int failed;
+
+    if (!policy_load(&policy, "deploy/policy", &err)) {
+        print_error("%s\n", err.text);
+        return 1;
+    }
+    glob("deploy/policy/cases/*.json", 0, NULL, &files);
+    for (size_t f = 0; f < files.gl_pathc; f++) {
+        json_t *doc = json_load_file(files.gl_pathv[f], JSON_REJECT_DUPLICATES, NULL), *item;
+        size_t i;
+
+        json_array_append_new(docs, doc);
+        json_array_foreach(json_object_get(doc, "cases"), i, item)
+        {
+            rows[n] = (struct row){json_string_value(json_object_get(item, "name")), item};
+            test_add(&list, rows[n].name, check, &rows[n]);
+            n++;
+        }
+    }
+    globfree(&files);
+    if (n < 50) {
+        print_error("only %zu cases\n", n);
+        return 1;
+    }
+    failed = test_run("classifier policy cases", &list);
+    json_decref(docs);
+    policy_unref(policy);
+    return failed;
+}

@@ -1,0 +1,168 @@
+/* words: what counts as said, what counts as denied, and what is wrong with a list. */
+#include "tests/support/test.h"
+
+#include "proto/shape.h"
+#include "services/classifier/words.h"
+
+#define SOURCE                                                                                           \
+    "{\"lists\":{\"leak\":[\"泄露\",\"外泄\",\"leaked\",\"leak\"],\"customer\":[\"客户资料\","   \
+    "\"customer data\"],\"trojan\":[\"木马\",\"RAT\"],\"harmless\":[\"没有转账\"]},"               \
+    "\"together\":{\"customer_leak\":[\"customer\",\"leak\"]},"                                          \
+    "\"denial\":{\"nothing_found\":[\"未发现\",\"没有发现\",\"no evidence\"],"                    \
+    "\"not\":[\"未\",\"没有\",\"不是\",\"not\",\"no\",\"此前\"],\"ends\":[\"导致\",\"造成\"," \
+    "\"but\"],"                                                                                          \
+    "\"never\":[\"未授权\",\"not only\"],\"after\":[\"风险\",\"risk\"],\"reach\":10}}"
+
+static const struct row {
+    const char *name, *text, *list;
+    bool want;
+} rows[] = {
+    {"a word occurs", "客户数据泄露", "leak", true},
+    {"another word of the list", "资料外泄", "leak", true},
+    {"no word occurs", "一切正常", "leak", false},
+    {"an empty text", "", "leak", false},
+    {"Latin without case", "Files LEAKED yesterday", "leak", true},
+    {"Latin inside a word", "bleak weather", "leak", false},
+    {"Latin at the end", "there was a leak", "leak", true},
+    {"Latin beside Chinese", "中了rat木马", "trojan", true},
+    {"Latin inside another word", "operation", "trojan", false},
+    {"denied", "未发现泄露", "leak", false},
+    {"denied a few characters before", "经核查未发现客户资料泄露", "leak", false},
+    {"denied by a weak word", "数据没有泄露", "leak", false},
+    {"denied in English", "no evidence of any leak", "leak", false},
+    {"denied in English, further off", "the data was not leaked", "leak", false},
+    {"a clause further, the denial is over", "没有人员受伤,但数据泄露", "leak", true},
+    {"a full-width comma ends a clause", "没有停机,客户资料泄露", "leak", true},
+    {"the ideographic comma does not", "未发现篡改、泄露", "leak", false},
+    {"a sentence further", "未发现异常。客户资料外泄", "leak", true},
+    {"out of reach", "没有按照公司规定的流程及时更新补丁程序泄露", "leak", true},
+    {"a cause ends a weak denial", "未打补丁导致泄露", "leak", true},
+    {"but not one that belongs to it", "未造成泄露", "leak", false},
+    {"nor that nothing was found", "未发现因此造成泄露", "leak", false},
+    {"what only looks like a denial", "未授权访问后泄露", "leak", true},
+    {"what only looks like one in English", "not only was it leaked", "leak", true},
+    {"a word that begins with a denial", "最后没有转账", "harmless", true},
+    {"only a risk", "存在泄露风险", "leak", false},
+    {"a risk two steps behind", "存在泄露的风险", "leak", false},
+    {"a risk in the next clause", "数据泄露,风险很大", "leak", true},
+    {"earlier history does not count", "此前曾中过木马", "trojan", false},
+    {"denied once, said once", "未发现泄露。后来确认泄露", "leak", true},
+    {"together in a sentence", "客户资料被人拿走,已外泄", "customer_leak", true},
+    {"in two sentences", "客户资料完好。内部文件外泄", "customer_leak", false},
+    {"together, one denied", "客户资料未外泄", "customer_leak", false},
+    {"together across a line's end", "客户资料\n外泄", "customer_leak", false},
+    {"a dot inside a name is no end", "customer data in dump.zip leaked", "customer_leak", true},
+    {"a dot at a sentence's end is one", "customer data is safe. A memo leaked", "customer_leak",
+     false},
+    {"a comma inside a number is none", "no 1,000 leaked", "leak", false},
+    {"broken UTF-8 is passed over", "\xe6\xb3 泄露 \xff\xfe", "leak", true},
+    {"a word cut by the text's end", "泄\xe9\x9c", "leak", false},
+    {"a wide mark cut by the text's end", "泄露\xef\xbc", "leak", true},
+};
+
+static struct words *load(void)
+{
+    AUTO(auto_json) json_t *source = json_loads(SOURCE, 0, NULL);
+    struct words *w = NULL;
+    struct err err = {0};
+
+    assert_non_null(source);
+    assert_ok(words_load(&w, source, &err), &err);
+    return w;
+}
+
+static void check(void **state)
+{
+    const struct row *row = *state;
+    AUTO(auto_words) struct words *w = load();
+    struct word_hits hits = {0};
+    bool found = false;
+
+    words_scan(w, row->text, strlen(row->text), &hits);
+    assert_true(words_known(w, row->list));
+    for (size_t id = 0; id < words_count(w); id++)
+        if (strcmp(words_name(w, id), row->list) == 0)
+            found = hits.hits[id].n > 0;
+    assert_int_equal(found, row->want);
+}
+
+static void hits_name_the_words(void **state)
+{
+    AUTO(auto_words) struct words *w = load();
+    struct word_hits hits = {0};
+    const char text[] = "客户资料外泄,后来又泄露", more[] = "another leak";
+
+    (void)state;
+    words_scan(w, text, strlen(text), &hits);
+    words_scan(w, more, strlen(more), &hits); /* adds, and keeps what was there */
+    assert_int_equal(hits.hits[0].n, 1);
+    assert_string_equal(hits.hits[0].words[0], "外泄");
+    assert_string_equal(words_name(w, 4), "customer_leak");
+    assert_int_equal(hits.hits[4].n, 2);
+    assert_string_equal(hits.hits[4].words[0], "客户资料");
+    assert_string_equal(hits.hits[4].words[1], "外泄");
+    assert_null(words_name(w, words_count(w)));
+    assert_false(words_known(w, "nothing"));
+}
+
+static void a_text_is_read_once(void **state)
+{
+    /* A hundred thousand words that all deny and all hit: quadratic work would show as a timeout. */
+    AUTO(auto_words) struct words *w = load();
+    AUTO(auto_free) char *text = calloc(100000, 13);
+    struct word_hits hits = {0};
+
+    (void)state;
+    assert_non_null(text);
+    for (size_t i = 0; i < 100000; i++)
+        memcpy(text + i * 12, "没有泄露", 12);
+    words_scan(w, text, 1200000, &hits);
+    assert_int_equal(hits.hits[0].n, 0);
+}
+
+#define DENIAL                                                                                     \
+    "\"denial\":{\"nothing_found\":[\"x\"],\"not\":[\"x\"],\"ends\":[\"x\"],\"never\":[\"x\"],"    \
+    "\"after\":[\"x\"],\"reach\":10}"
+static const struct bad_row {
+    const char *name, *source, *part;
+} bad_rows[] = {
+    {"nothing", "{}", "/lists"},
+    {"a list that is none", "{\"lists\":{\"a\":\"b\"}," DENIAL "}", "/lists/a: must be a list"},
+    {"an empty list", "{\"lists\":{\"a\":[]}," DENIAL "}", "/lists/a: must be a list"},
+    {"an empty word", "{\"lists\":{\"a\":[\"b\",\"\"]}," DENIAL "}", "/lists/a/1"},
+    {"a number", "{\"lists\":{\"a\":[7]}," DENIAL "}", "/lists/a/0"},
+    {"one name twice", "{\"lists\":{\"a\":[\"b\"]},\"together\":{\"a\":[\"a\",\"a\"]}," DENIAL "}",
+     "that no other has"},
+    {"together with what is no list",
+     "{\"lists\":{\"a\":[\"b\"]},\"together\":{\"c\":[\"a\",\"z\"]}," DENIAL "}", "/together/c/1"},
+    {"together alone", "{\"lists\":{\"a\":[\"b\"]},\"together\":{\"c\":[\"a\"]}," DENIAL "}",
+     "/together/c: must name 2"},
+    {"no denial", "{\"lists\":{\"a\":[\"b\"]}}", "/denial/nothing_found"},
+    {"reach too far",
+     "{\"lists\":{\"a\":[\"b\"]},\"denial\":{\"nothing_found\":[\"x\"],\"not\":[\"x\"],"
+     "\"ends\":[\"x\"],\"never\":[\"x\"],\"after\":[\"x\"],\"reach\":1000}}",
+     "/denial/reach"},
+};
+
+static void check_bad(void **state)
+{
+    const struct bad_row *row = *state;
+    AUTO(auto_json) json_t *source = json_loads(row->source, 0, NULL);
+    struct words *w = NULL;
+    struct err err = {0};
+
+    assert_non_null(source);
+    assert_fails(words_load(&w, source, &err), &err, ERR_CONFIG, row->part);
+    assert_null(w);
+}
+
+int main(void)
+{
+    static struct test_list list;
+
+    TEST_ADD_ROWS(&list, rows, check);
+    TEST_ADD_ROWS(&list, bad_rows, check_bad);
+    TEST_ADD(&list, hits_name_the_words);
+    TEST_ADD(&list, a_text_is_read_once);
+    return test_run("classifier words", &list);
+}
