@@ -1,0 +1,353 @@
+/* chains - who is called, in which order, and when nobody is called any more. See work.h */
+#include <string.h>
+
+#include "services/escalator/work.h"
+
+static void derive(struct id *ret, const struct incident *inc, const struct chain_run *run,
+                   enum role role)
+{
+    struct id_hash d;
+
+    id_derive(&d, "escalation");
+    id_derive_text(&d, "incident", inc->id.text);
+    id_derive_text(&d, "level",
+                   inc->is_graded ? enum_text(&level_table, (int)inc->level) : "ungraded");
+    id_derive_text(&d, "chain", run->chain);
+    id_derive_int(&d, "step", run->step);
+    id_derive_text(&d, "role", enum_text(&role_table, (int)role));
+    id_derive_int(&d, "generation", run->generation);
+    id_derive_int(&d, "occurrence", run->occurrence);
+    id_derive_end(&d, ret);
+}
+
+static bool publish_call(struct work *k, const struct call *c, const char *why, bool unconfirmed)
+{
+    const struct incident *inc = k->inc;
+    struct escalation_raised *b = work_take(k, sizeof(*b));
+    struct id event_id;
+
+    if (!b)
+        return false;
+    work_count(k);
+    WORK_COMMON(k, b);
+    WORK_SEQ(k, b);
+    b->escalation_id = c->id.text;
+    b->chain = c->chain;
+    SHAPE_SET(b, step, c->step);
+    SHAPE_SET(b, generation, c->generation);
+    SHAPE_SET(b, role, c->role);
+    SHAPE_SET(b, scope, c->scope);
+    b->person_id = id_is_set(&c->person) ? c->person.text : NULL;
+    b->why = why;
+    SHAPE_SET(b, unconfirmed, unconfirmed);
+    SHAPE_SET(b, acknowledgement_wanted, c->wanted);
+    if (c->acknowledge_by)
+        SHAPE_SET(b, acknowledge_by, c->acknowledge_by);
+    b->reference = inc->reference;
+    b->enterprise_name = inc->enterprise_name;
+    if (inc->is_graded) {
+        SHAPE_SET(b, level, inc->level);
+        SHAPE_SET(b, category, inc->category);
+    }
+    b->summary = inc->summary;
+    if (inc->discovered_at)
+        SHAPE_SET(b, discovered_at, inc->discovered_at);
+    event_id_derive(&event_id, &c->id, "escalation.raised", NULL);
+    return work_publish(k, EVENT_ESCALATION_RAISED, &event_id, b);
+}
+
+/* Calls the roles of run->step. *ret_reached: somebody holds one of them. */
+static bool call_step(struct work *k, const struct chain_run *run, const struct chain_step *step,
+                      const char *why, bool unconfirmed, bool *ret_reached)
+{
+    *ret_reached = false;
+    for (size_t i = 0; i < step->call_n; i++) {
+        const struct id *person = directory_find(k->w->directory, &k->inc->enterprise_id,
+                                                 run->scope, step->call[i], k->w->now_ms);
+        struct call *c = incident_add_call(k->inc, k->w->arena);
+
+        if (!c)
+            return false;
+        derive(&c->id, k->inc, run, step->call[i]);
+        c->chain = run->chain;
+        c->generation = run->generation;
+        c->step = run->step;
+        c->occurrence = run->occurrence;
+        c->role = step->call[i];
+        c->scope = run->scope;
+        c->raised_at = k->occurred_at;
+        c->changed = true;
+        if (person) {
+            c->person = *person;
+            c->wanted = step->has_acknowledge_within_s;
+            *ret_reached = true;
+        }
+        if (c->wanted)
+            c->acknowledge_by = k->w->now_ms + 1000 * step->acknowledge_within_s;
+        if (!publish_call(k, c, why, unconfirmed))
+            return false;
+    }
+    return true;
+}
+
+static bool begin(struct work *k, const struct chain *chain, const char *why, bool unconfirmed);
+
+/* Nobody on the chain answered: whoever the policy names is told. */
+static bool end(struct work *k, struct chain_run *run, const struct chain *chain, const char *why,
+                bool unconfirmed)
+{
+    const struct chain *then = chain->then ? policy_chain(k->w->policy, chain->then) : NULL;
+
+    run->next_at = 0;
+    run->changed = true;
+    return !then || begin(k, then, why, unconfirmed);
+}
+
+/* Goes up from run->step until somebody is reached; a step whose roles nobody holds is passed at once, visibly. */
+static bool climb(struct work *k, struct chain_run *run, const struct chain *chain, const char *why,
+                  bool unconfirmed)
+{
+    bool reached = false;
+
+    run->changed = true;
+    while (!reached) {
+        const struct chain_step *step;
+
+        if (run->step < (int64_t)chain->steps_n) {
+            run->step++;
+            run->occurrence = 1;
+        } else if (run->occurrence <= chain->repeats) {
+            run->occurrence++;
+        } else {
+            return end(k, run, chain, why, unconfirmed);
+        }
+        step = &chain->steps[run->step - 1];
+        run->next_at =
+            step->has_acknowledge_within_s ? k->w->now_ms + 1000 * step->acknowledge_within_s : 0;
+        if (!call_step(k, run, step, why, unconfirmed, &reached))
+            return false;
+        why = "vacant";
+        if (!reached && run->step == (int64_t)chain->steps_n)
+            return end(k, run, chain, why, unconfirmed);
+    }
+    return true;
+}
+
+static struct chain_run *run_of(struct work *k, const struct chain *chain)
+{
+    struct incident *inc = k->inc;
+    struct chain_run *run = NULL;
+
+    for (size_t i = 0; i < inc->runs_n; i++)
+        if (strcmp(inc->runs[i].chain, chain->id) == 0)
+            run = &inc->runs[i];
+    if (!run) {
+        run = incident_add_run(inc, k->w->arena);
+        if (!run || !text_keep(&run->chain, chain->id, k->w->arena))
+            return NULL;
+    }
+    run->scope = chain->scope;
+    run->generation = inc->generation;
+    run->step = 0;
+    run->occurrence = 1;
+    run->changed = true;
+    return run;
+}
+
+static bool begin(struct work *k, const struct chain *chain, const char *why, bool unconfirmed)
+{
+    struct chain_run *run;
+
+    for (size_t i = 0; i < k->inc->runs_n; i++)
+        if (strcmp(k->inc->runs[i].chain, chain->id) == 0 &&
+            k->inc->runs[i].generation == k->inc->generation && k->inc->runs[i].step > 0)
+            return true; /* two chains may end in the same one: it is climbed once */
+    run = run_of(k, chain);
+    return run && climb(k, run, chain, why, unconfirmed);
+}
+
+bool chains_begin_ungraded(struct work *k)
+{
+    const struct chains_file *chains = policy_chains(k->w->policy);
+    struct chain_run *run = run_of(k, policy_chain(k->w->policy, chains->ungraded));
+
+    if (run)
+        run->next_at = k->w->now_ms + 1000 * chains->ungraded_after_s;
+    return run;
+}
+
+bool chains_begin(struct work *k, const char *why)
+{
+    const struct chains_file *chains = policy_chains(k->w->policy);
+
+    for (size_t i = 0; i < chains->chains_n; i++)
+        if (chain_is_for(&chains->chains[i], k->inc->level) &&
+            !begin(k, &chains->chains[i], why, false))
+            return false;
+    return true;
+}
+
+static void stop(struct chain_run *run)
+{
+    run->changed = run->changed || run->next_at;
+    run->next_at = 0;
+}
+
+void chains_stop_all(struct work *k)
+{
+    for (size_t i = 0; i < k->inc->runs_n; i++)
+        stop(&k->inc->runs[i]);
+}
+
+void chains_stop(struct work *k, enum scope scope)
+{
+    for (size_t i = 0; i < k->inc->runs_n; i++)
+        if (k->inc->runs[i].scope == scope)
+            stop(&k->inc->runs[i]);
+}
+
+void chains_new_generation(struct work *k)
+{
+    chains_stop_all(k);
+    k->inc->generation++;
+    k->inc->changed = true;
+}
+
+static bool is_present(const struct incident *inc, const struct call *c)
+{
+    return c->generation == inc->generation;
+}
+
+static bool is_open(const struct incident *inc, const struct call *c, enum scope scope)
+{
+    return is_present(inc, c) && c->scope == scope && c->wanted && !c->acknowledged_at;
+}
+
+bool chains_is_open(const struct incident *inc, enum scope scope)
+{
+    for (size_t i = 0; i < inc->calls_n; i++)
+        if (is_open(inc, &inc->calls[i], scope))
+            return true;
+    return false;
+}
+
+struct call *chains_find_call(struct incident *inc, const char *escalation_id)
+{
+    for (size_t i = 0; i < inc->calls_n; i++)
+        if (is_present(inc, &inc->calls[i]) && strcmp(inc->calls[i].id.text, escalation_id) == 0)
+            return &inc->calls[i];
+    return NULL;
+}
+
+void chains_acknowledge(struct work *k, enum scope scope, const struct id *action, int64_t at_ms)
+{
+    for (size_t i = 0; i < k->inc->calls_n; i++) {
+        struct call *c = &k->inc->calls[i];
+
+        if (!is_open(k->inc, c, scope))
+            continue;
+        c->acknowledged_at = at_ms;
+        c->acknowledged_by = *action;
+        c->changed = true;
+    }
+    chains_stop(k, scope);
+}
+
+/* --- delivery --------------------------------------------------------------------------------- */
+
+/* The run whose present step the call belongs to, while it waits for an acknowledgement. */
+static struct chain_run *waiting_run(const struct work *k, const struct call *c)
+{
+    for (size_t i = 0; i < k->inc->runs_n; i++) {
+        struct chain_run *run = &k->inc->runs[i];
+
+        if (run->next_at && run->step == c->step && run->occurrence == c->occurrence &&
+            run->generation == c->generation && strcmp(run->chain, c->chain) == 0)
+            return run;
+    }
+    return NULL;
+}
+
+static bool is_same_step(const struct call *a, const struct call *b)
+{
+    return a->step == b->step && a->occurrence == b->occurrence && a->generation == b->generation &&
+           strcmp(a->chain, b->chain) == 0;
+}
+
+/* A message arrived: the person has the whole time, whatever became of an earlier message. */
+void chains_delivered(struct work *k, struct call *call)
+{
+    struct chain_run *run = waiting_run(k, call);
+
+    call->changed = call->changed || !call->delivered;
+    call->delivered = true;
+    if (run && call->wanted && run->next_at < call->acknowledge_by) {
+        run->next_at = call->acknowledge_by;
+        run->changed = true;
+    }
+}
+
+/* A message was given up and none of the step has arrived: the next step need not wait its whole time. */
+void chains_undelivered(struct work *k, const struct call *call)
+{
+    int64_t hasten_ms = k->w->now_ms + 1000 * policy_chains(k->w->policy)->undelivered_after_s;
+    struct chain_run *run = waiting_run(k, call);
+
+    for (size_t i = 0; i < k->inc->calls_n; i++)
+        if (k->inc->calls[i].delivered && is_same_step(&k->inc->calls[i], call))
+            return;
+    if (run && call->wanted && hasten_ms < run->next_at) {
+        run->next_at = hasten_ms;
+        run->changed = true;
+    }
+}
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+static const char *why_now(const struct work *k, const struct chain_run *run)
+{
+    if (run->step == 0)
+        return "ungraded";
+    for (size_t i = 0; i < k->inc->calls_n; i++) {
+        const struct call *c = &k->inc->calls[i];
+
+        if (is_present(k->inc, c) && strcmp(c->chain, run->chain) == 0 && c->step == run->step &&
+            c->occurrence == run->occurrence && run->next_at < c->acknowledge_by)
+            return "undelivered";
+    }
+    return "unacknowledged";
+}
+
+/* The policy that knew the chain is gone: the level's chain of the same scope takes over. */
+static bool take_over(struct work *k, struct chain_run *run, bool unconfirmed)
+{
+    const struct chains_file *chains = policy_chains(k->w->policy);
+    enum scope scope = run->scope;
+
+    stop(run);
+    for (size_t i = 0; i < chains->chains_n; i++)
+        if (k->inc->is_graded && chains->chains[i].scope == scope &&
+            chain_is_for(&chains->chains[i], k->inc->level) &&
+            !begin(k, &chains->chains[i], "policy_changed", unconfirmed))
+            return false;
+    return true;
+}
+
+bool chains_due(struct work *k, int64_t heard_ms, bool is_deaf)
+{
+    size_t n = k->inc->runs_n; /* what begins now is not due yet */
+
+    for (size_t i = 0; i < n; i++) {
+        struct chain_run *run = &k->inc->runs[i];
+        const struct chain *chain = policy_chain(k->w->policy, run->chain);
+        bool unconfirmed = run->next_at > heard_ms;
+
+        if (!run->next_at || run->next_at > k->w->now_ms || (unconfirmed && !is_deaf))
+            continue;
+        work_at(k, run->next_at);
+        if (!(chain ? climb(k, run, chain, why_now(k, run), unconfirmed)
+                    : take_over(k, run, unconfirmed)))
+            return false;
+    }
+    return true;
+}

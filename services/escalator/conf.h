@@ -1,0 +1,14 @@
+/* conf - the escalator's options; its rows: conf.def */
+#ifndef SERVICES_ESCALATOR_CONF_H
+#define SERVICES_ESCALATOR_CONF_H
+
+#include "common/base/conf.h"
+
+struct escalator_conf {
+#include "common/base/conf_members.h"
+#include "services/escalator/conf.def"
+};
+
+extern const struct conf_table escalator_conf_table;
+
+#endif

@@ -1,0 +1,284 @@
+#include "services/escalator/policy.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "proto/shape_rows.h"
+#include "services/escalator/policy.def"
+
+#define POLICY_FILES_MAX 64
+#define POLICY_PATH_MAX  1024
+
+struct policy {
+    struct arena arena;
+    json_t *docs[POLICY_FILES_MAX];
+    size_t docs_n;
+    struct chains_file *chains;
+    struct policy_duty duties[POLICY_DUTIES_MAX];
+    struct predicate *predicates[POLICY_DUTIES_MAX];
+    size_t duties_n;
+};
+
+void policy_free(struct policy *p)
+{
+    if (!p)
+        return;
+    for (size_t i = 0; i < p->docs_n; i++)
+        json_decref(p->docs[i]);
+    for (size_t i = 0; i < p->duties_n; i++)
+        predicate_free(p->predicates[i]);
+    arena_done(&p->arena);
+    free(p);
+}
+
+static void close_file(FILE **f)
+{
+    if (*f)
+        (void)fclose(*f);
+}
+
+static bool read_text(struct buf *ret, const char *path, struct err *err)
+{
+    AUTO(close_file) FILE *f = fopen(path, "r");
+    char block[4096];
+    size_t n;
+
+    if (!f)
+        return err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+    while ((n = fread(block, 1, sizeof(block), f)) > 0)
+        buf_add(ret, block, n);
+    if (ferror(f))
+        return err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+    return !ret->failed ||
+           err_set(err, ERR_CONFIG, "%s: larger than %zu bytes", path, POLICY_FILE_MAX_BYTES);
+}
+
+/* Everything that is wrong with a file is the operator's to mend. */
+static bool misconfigured(struct err *err, const char *path)
+{
+    struct err inner = *err;
+
+    return err_set(err, ERR_CONFIG, "%s: %s%s%s", path, inner.pointer, inner.pointer[0] ? ": " : "",
+                   inner.text);
+}
+
+static bool read_file(struct policy *p, const char *path, const struct shape *shape, void **ret,
+                      struct err *err)
+{
+    AUTO(buf_done) struct buf text;
+    AUTO(auto_json) json_t *doc = NULL;
+    struct err inner = {0};
+
+    buf_init(&text, POLICY_FILE_MAX_BYTES);
+    if (!read_text(&text, path, err))
+        return false;
+    if (p->docs_n == POLICY_FILES_MAX)
+        return err_set(err, ERR_CONFIG, "%s: more than %d policy files", path, POLICY_FILES_MAX);
+    *ret = arena_take(&p->arena, shape->size);
+    if (!*ret)
+        return err_memory(err);
+    if (json_read_strict(&doc, buf_text(&text), text.len, &inner) &&
+        shape_decode(shape, doc, true, TIME_EXACT, *ret, &p->arena, &inner)) {
+        p->docs[p->docs_n++] = TAKE(doc);
+        return true;
+    }
+    if (inner.kind == ERR_INPUT)
+        misconfigured(&inner, path);
+    if (err)
+        *err = inner;
+    return false;
+}
+
+/* --- chains ----------------------------------------------------------------------------------- */
+
+const struct chains_file *policy_chains(const struct policy *p)
+{
+    return p->chains;
+}
+
+const struct chain *policy_chain(const struct policy *p, const char *id)
+{
+    for (size_t i = 0; i < p->chains->chains_n; i++)
+        if (strcmp(p->chains->chains[i].id, id) == 0)
+            return &p->chains->chains[i];
+    return NULL;
+}
+
+bool chain_is_for(const struct chain *chain, enum level level)
+{
+    for (size_t i = 0; i < chain->levels_n; i++)
+        if (chain->levels[i] == level)
+            return true;
+    return false;
+}
+
+static bool check_chain(const struct policy *p, size_t index, const char *path, struct err *err)
+{
+    const struct chain *chain = &p->chains->chains[index], *then;
+
+    if (policy_chain(p, chain->id) != chain)
+        return err_set(err, ERR_CONFIG, "%s: /chains/%zu/id: \"%s\" stands there twice", path,
+                       index, chain->id);
+    if (chain->scope == SCOPE_SYSTEM)
+        return err_set(err, ERR_CONFIG, "%s: /chains/%zu/scope: enterprise or park", path, index);
+    if (chain->steps_n == 0)
+        return err_set(err, ERR_CONFIG, "%s: /chains/%zu/steps: at least one", path, index);
+    for (size_t i = 0; i < chain->steps_n; i++) {
+        if (chain->steps[i].call_n == 0)
+            return err_set(err, ERR_CONFIG, "%s: /chains/%zu/steps/%zu/call: at least one role",
+                           path, index, i);
+        if (!chain->steps[i].has_acknowledge_within_s &&
+            (i + 1 < chain->steps_n || chain->repeats > 0 || chain->then))
+            return err_set(err, ERR_CONFIG,
+                           "%s: /chains/%zu/steps/%zu: without acknowledge_within_s nothing can "
+                           "follow it",
+                           path, index, i);
+    }
+    if (!chain->then)
+        return true;
+    then = policy_chain(p, chain->then);
+    if (!then || then->then || then == chain)
+        return err_set(err, ERR_CONFIG,
+                       "%s: /chains/%zu/then: \"%s\" has to be another chain, itself without then",
+                       path, index, chain->then);
+    return true;
+}
+
+static size_t calls_of(const struct chain *chain)
+{
+    size_t n = (size_t)chain->repeats * chain->steps[chain->steps_n - 1].call_n;
+
+    for (size_t i = 0; i < chain->steps_n; i++)
+        n += chain->steps[i].call_n;
+    return n;
+}
+
+/* An incident of any level calls somebody, and one that nobody grades too. */
+static bool check_chains(const struct policy *p, const char *path, struct err *err)
+{
+    size_t calls = 0;
+
+    for (size_t i = 0; i < p->chains->chains_n; i++) {
+        if (!check_chain(p, i, path, err))
+            return false;
+        calls += calls_of(&p->chains->chains[i]);
+    }
+    if (calls > POLICY_CALLS_MAX)
+        return err_set(err, ERR_CONFIG, "%s: /chains: %zu calls in all, at most %d are taken", path,
+                       calls, POLICY_CALLS_MAX);
+    for (size_t level = 0; level < level_table.n; level++) {
+        bool found = false;
+
+        for (size_t i = 0; i < p->chains->chains_n; i++)
+            found = found || chain_is_for(&p->chains->chains[i], (enum level)level);
+        if (!found)
+            return err_set(err, ERR_CONFIG, "%s: /chains: none for the level %s", path,
+                           enum_text(&level_table, (int)level));
+    }
+    if (!policy_chain(p, p->chains->ungraded))
+        return err_set(err, ERR_CONFIG, "%s: /ungraded: no chain is called \"%s\"", path,
+                       p->chains->ungraded);
+    return true;
+}
+
+/* --- duties ----------------------------------------------------------------------------------- */
+
+const struct policy_duty *policy_duties(const struct policy *p, size_t *ret_n)
+{
+    *ret_n = p->duties_n;
+    return p->duties;
+}
+
+static bool check_duty(const struct policy *p, const char *regime, const struct duty *d,
+                       struct err *err)
+{
+    enum event_type type;
+
+    if (!d->verified)
+        return err_set(
+            err, ERR_CONFIG,
+            "verified: must be true; a value that nobody read in its source is left out");
+    if (!event_type_parse(d->satisfied_by, strlen(d->satisfied_by), &type) ||
+        !event_is_action(type))
+        return err_set(err, ERR_CONFIG, "satisfied_by: \"%s\" is no action's type",
+                       d->satisfied_by);
+    if (d->has_warn_before_s && d->warn_before_s >= d->within_s)
+        return err_set(err, ERR_CONFIG, "warn_before_s: must be less than within_s");
+    if (strpbrk(d->id, " /") || strpbrk(regime, " /"))
+        return err_set(err, ERR_CONFIG, "id and regime: without blanks and slashes");
+    for (size_t i = 0; i < p->duties_n; i++)
+        if (strcmp(p->duties[i].duty->id, d->id) == 0 && strcmp(p->duties[i].regime, regime) == 0)
+            return err_set(err, ERR_CONFIG, "id: \"%s\" stands there twice", d->id);
+    return p->duties_n < POLICY_DUTIES_MAX ||
+           err_set(err, ERR_CONFIG, "more than %d duties in all", POLICY_DUTIES_MAX);
+}
+
+static bool add_duties(struct policy *p, const char *path, struct err *err)
+{
+    struct obligations_file *file;
+    void *body;
+
+    if (!read_file(p, path, &obligations_file_shape, &body, err))
+        return false;
+    file = body;
+    for (size_t i = 0; i < file->obligations_n; i++) {
+        const struct duty *d = &file->obligations[i];
+
+        if (!check_duty(p, file->regime, d, err))
+            return err_wrap(err, "%s: /obligations/%zu", path, i);
+        if (!predicate_compile(&p->predicates[p->duties_n], d->when, err))
+            return err_wrap(err, "%s: /obligations/%zu/when", path, i);
+        p->duties[p->duties_n] = (struct policy_duty){file->regime, d, p->predicates[p->duties_n]};
+        p->duties_n++;
+    }
+    return true;
+}
+
+static int is_json(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+
+    return entry->d_name[0] != '.' && dot && strcmp(dot, ".json") == 0;
+}
+
+static bool add_all_duties(struct policy *p, const char *folder, struct err *err)
+{
+    char path[POLICY_PATH_MAX];
+    struct dirent **names = NULL;
+    bool ok = true;
+    int n;
+
+    snprintf(path, sizeof(path), "%s/obligations", folder);
+    n = scandir(path, &names, is_json, alphasort);
+    if (n < 0)
+        return err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof(path), "%s/obligations/%s", folder, names[i]->d_name);
+        ok = ok && add_duties(p, path, err);
+        free(names[i]);
+    }
+    free(names);
+    return ok;
+}
+
+bool policy_load(struct policy **ret, const char *folder, struct err *err)
+{
+    AUTO(auto_policy) struct policy *p = calloc(1, sizeof(*p));
+    char path[POLICY_PATH_MAX];
+    void *chains;
+
+    if (!p)
+        return err_memory(err);
+    arena_init(&p->arena, POLICY_FILES_MAX * POLICY_FILE_MAX_BYTES);
+    snprintf(path, sizeof(path), "%s/chains.json", folder);
+    if (!read_file(p, path, &chains_file_shape, &chains, err))
+        return false;
+    p->chains = chains;
+    if (!check_chains(p, path, err) || !add_all_duties(p, folder, err))
+        return false;
+    *ret = TAKE(p);
+    return true;
+}

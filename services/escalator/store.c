@@ -1,0 +1,549 @@
+#include "services/escalator/store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "services/escalator/columns.h"
+
+struct store {
+    struct columns columns;
+};
+
+bool store_open(struct store **ret, struct err *err)
+{
+    AUTO(auto_store) struct store *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return err_memory(err);
+    columns_init(&s->columns);
+    *ret = TAKE(s);
+    return true;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    columns_done(&s->columns);
+    free(s);
+}
+
+/* --- batch ------------------------------------------------------------------------------------- */
+
+void batch_init(struct batch *b)
+{
+    *b = (struct batch){0};
+    arena_init(&b->arena, BATCH_ARENA_MAX_BYTES);
+}
+
+void batch_done(struct batch *b)
+{
+    arena_done(&b->arena);
+}
+
+static int by_id(const void *key, const void *element)
+{
+    return strcmp(key, ((const struct incident *)element)->id.text);
+}
+
+struct incident *batch_find(struct batch *b, const char *incident_id)
+{
+    return b->incidents_n == 0
+               ? NULL
+               : bsearch(incident_id, b->incidents, b->incidents_n, sizeof(*b->incidents), by_id);
+}
+
+struct early *batch_add_early(struct batch *b)
+{
+    if (b->early_n == b->early_cap) {
+        size_t cap = b->early_cap ? 2 * b->early_cap : 16;
+        struct early *more = arena_take(&b->arena, cap * sizeof(*more));
+
+        if (!more)
+            return NULL;
+        if (b->early_n > 0)
+            memcpy(more, b->early, b->early_n * sizeof(*more));
+        b->early = more;
+        b->early_cap = cap;
+    }
+    return &b->early[b->early_n++];
+}
+
+/* --- rows in ----------------------------------------------------------------------------------- */
+
+static bool read_incident(struct cells *c, struct batch *b)
+{
+    struct incident *inc;
+    struct id id;
+
+    get_id(c, &id);
+    inc = batch_find(b, id.text);
+    if (!inc)
+        return false;
+    inc->is_open = true;
+    get_id(c, &inc->enterprise_id);
+    inc->partition = (int32_t)get_int(c);
+    inc->drill = get_bool(c);
+    snprintf(inc->reference, sizeof(inc->reference), "%s", db_text(c->res, c->row, c->at++));
+    inc->enterprise_name = get_text(c);
+    inc->summary = get_text(c);
+    inc->state = (enum state)get_enum(c, &state_table, NULL);
+    inc->level = (enum level)get_enum(c, &level_table, &inc->is_graded);
+    inc->category = (enum category)get_enum(c, &category_table, NULL);
+    inc->revision = get_int(c);
+    inc->seq = get_int(c);
+    inc->generation = get_int(c);
+    inc->discovered_at = get_time(c);
+    inc->reported_at = get_time(c);
+    inc->graded_at = get_time(c);
+    inc->handling_ended_at = get_time(c);
+    inc->duties = get_text(c);
+    return true;
+}
+
+/* Every child row begins with its incident's id. */
+static struct incident *read_parent(struct cells *c, struct batch *b)
+{
+    struct id id;
+
+    get_id(c, &id);
+    return batch_find(b, id.text);
+}
+
+static bool read_run(struct cells *c, struct batch *b)
+{
+    struct incident *inc = read_parent(c, b);
+    struct chain_run *run = inc ? incident_add_run(inc, &b->arena) : NULL;
+
+    if (!run)
+        return false;
+    run->chain = get_text(c);
+    run->scope = (enum scope)get_enum(c, &scope_table, NULL);
+    run->generation = get_int(c);
+    run->step = get_int(c);
+    run->occurrence = get_int(c);
+    (void)get_int(c); /* the incident's partition */
+    run->next_at = get_time(c);
+    return true;
+}
+
+static bool read_call(struct cells *c, struct batch *b)
+{
+    struct incident *inc = read_parent(c, b);
+    struct call *call = inc ? incident_add_call(inc, &b->arena) : NULL;
+
+    if (!call)
+        return false;
+    get_id(c, &call->id);
+    call->chain = get_text(c);
+    call->generation = get_int(c);
+    call->step = get_int(c);
+    call->occurrence = get_int(c);
+    call->role = (enum role)get_enum(c, &role_table, NULL);
+    call->scope = (enum scope)get_enum(c, &scope_table, NULL);
+    get_id(c, &call->person);
+    call->wanted = get_bool(c);
+    call->delivered = get_bool(c);
+    call->raised_at = get_time(c);
+    call->acknowledge_by = get_time(c);
+    call->acknowledged_at = get_time(c);
+    get_id(c, &call->acknowledged_by);
+    return true;
+}
+
+static bool read_owed(struct cells *c, struct batch *b)
+{
+    struct incident *inc = read_parent(c, b);
+    struct owed *o = inc ? incident_add_owed(inc, &b->arena) : NULL;
+
+    if (!o)
+        return false;
+    get_id(c, &o->id);
+    o->regime = get_text(c);
+    o->duty = get_text(c);
+    o->generation = get_int(c);
+    o->title_zh = get_text(c);
+    o->title_en = get_text(c);
+    o->recipient_zh = get_text(c);
+    o->recipient_en = get_text(c);
+    o->document = get_text(c);
+    o->article = get_text(c);
+    o->url = get_text(c);
+    o->anchor = (enum anchor)get_enum(c, &anchor_table, NULL);
+    o->within_ms = get_int(c);
+    o->warn_before_ms = get_int(c);
+    o->created_at = get_time(c);
+    o->anchor_at = get_time(c);
+    o->due_at = get_time(c);
+    o->next_at = get_time(c);
+    o->state = (enum clock_state)get_enum(c, &clock_state_table, NULL);
+    o->satisfied_by = get_text(c);
+    get_id(c, &o->satisfied_by_event);
+    o->satisfied_at = get_time(c);
+    o->filed_reference = get_text(c);
+    return true;
+}
+
+static bool read_early(struct cells *c, struct batch *b)
+{
+    struct early *e = batch_add_early(b);
+
+    if (!e)
+        return false;
+    *e = (struct early){.is_stored = true};
+    get_id(c, &e->incident_id);
+    get_id(c, &e->enterprise_id);
+    get_id(c, &e->event_id);
+    e->type = get_text(c);
+    e->value = get_text(c);
+    e->value_len = e->value ? strlen(e->value) : 0;
+    e->topic = get_text(c);
+    e->partition = (int32_t)get_int(c);
+    e->offset = get_int(c);
+    e->appended_at = get_time(c);
+    e->kept_at = get_time(c);
+    return true;
+}
+
+typedef bool read_row_fn(struct cells *c, struct batch *b);
+
+static bool read_rows(const PGresult *res, struct batch *b, read_row_fn *read_row, struct err *err)
+{
+    for (int row = 0; row < PQntuples(res); row++) {
+        struct cells c = {.res = res, .row = row, .arena = &b->arena};
+
+        if (!read_row(&c, b) || c.failed)
+            return err_memory(err);
+    }
+    return true;
+}
+
+typedef bool is_wanted_fn(const struct incident *inc);
+
+static bool is_known(const struct incident *inc)
+{
+    return inc->is_open;
+}
+
+static bool is_waiting(const struct incident *inc)
+{
+    return !inc->is_graded;
+}
+
+/* Runs a statement that takes the ids of some incidents (and their generations), and reads its rows. */
+static bool load_children(struct store *s, struct db *db, struct batch *b, const char *statement,
+                          is_wanted_fn *is_wanted, bool with_generation, read_row_fn *read_row,
+                          struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+
+    for (size_t i = 0; i < b->incidents_n; i++) {
+        if (!is_wanted(&b->incidents[i]))
+            continue;
+        columns_row(&s->columns);
+        put_id(&s->columns, &b->incidents[i].id);
+        if (with_generation)
+            put_int(&s->columns, b->incidents[i].generation);
+    }
+    return columns_run(&s->columns, db, statement, 0, &res, err) &&
+           (!res || read_rows(res, b, read_row, err));
+}
+
+static bool load_known(struct store *s, struct db *db, struct batch *b, struct err *err)
+{
+    return load_children(s, db, b, "load_runs", is_known, false, read_run, err) &&
+           load_children(s, db, b, "load_calls", is_known, true, read_call, err) &&
+           load_children(s, db, b, "load_owed", is_known, false, read_owed, err);
+}
+
+static bool take_ids(struct batch *b, const struct id *ids, size_t n, struct err *err)
+{
+    b->incidents = arena_take(&b->arena, (n ? n : 1) * sizeof(*b->incidents));
+    if (!b->incidents)
+        return err_memory(err);
+    for (size_t i = 0; i < n; i++)
+        b->incidents[i].id = ids[i];
+    b->incidents_n = n;
+    return true;
+}
+
+static bool lock(struct store *s, struct db *db, struct batch *b, const char *statement,
+                 struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+
+    for (size_t i = 0; i < b->incidents_n; i++) {
+        columns_row(&s->columns);
+        put_id(&s->columns, &b->incidents[i].id);
+    }
+    return columns_run(&s->columns, db, statement, 0, &res, err) &&
+           (!res || read_rows(res, b, read_incident, err));
+}
+
+bool store_load(struct store *s, struct db *db, const struct id *ids, size_t n, struct batch *b,
+                struct err *err)
+{
+    return take_ids(b, ids, n, err) && lock(s, db, b, "lock_incidents", err) &&
+           load_known(s, db, b, err) &&
+           load_children(s, db, b, "load_early", is_waiting, false, read_early, err);
+}
+
+bool store_load_free(struct store *s, struct db *db, const struct id *ids, size_t n,
+                     struct batch *b, struct err *err)
+{
+    size_t known = 0;
+
+    if (!take_ids(b, ids, n, err) || !lock(s, db, b, "lock_free_incidents", err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (b->incidents[i].is_open)
+            b->incidents[known++] = b->incidents[i];
+    b->incidents_n = known;
+    return load_known(s, db, b, err);
+}
+
+/* --- rows out ---------------------------------------------------------------------------------- */
+
+static void write_incident(struct columns *c, const struct incident *inc)
+{
+    columns_row(c);
+    put_id(c, &inc->id);
+    put_id(c, &inc->enterprise_id);
+    put_int(c, inc->partition);
+    put_bool(c, inc->drill);
+    put_text(c, inc->reference);
+    put_text(c, inc->enterprise_name);
+    put_text(c, inc->summary);
+    put_text(c, enum_text(&state_table, (int)inc->state));
+    put_text(c, inc->is_graded ? enum_text(&level_table, (int)inc->level) : NULL);
+    put_text(c, inc->is_graded ? enum_text(&category_table, (int)inc->category) : NULL);
+    put_int(c, inc->revision);
+    put_int(c, inc->seq);
+    put_int(c, inc->generation);
+    put_time(c, inc->discovered_at);
+    put_time(c, inc->reported_at);
+    put_time(c, inc->graded_at);
+    put_time(c, inc->handling_ended_at);
+    put_text(c, inc->duties);
+}
+
+static void write_run(struct columns *c, const struct incident *inc, const struct chain_run *run)
+{
+    columns_row(c);
+    put_id(c, &inc->id);
+    put_text(c, run->chain);
+    put_text(c, enum_text(&scope_table, (int)run->scope));
+    put_int(c, run->generation);
+    put_int(c, run->step);
+    put_int(c, run->occurrence);
+    put_int(c, inc->partition);
+    put_time(c, run->next_at);
+}
+
+static void write_call(struct columns *c, const struct incident *inc, const struct call *call)
+{
+    columns_row(c);
+    put_id(c, &inc->id);
+    put_id(c, &call->id);
+    put_text(c, call->chain);
+    put_int(c, call->generation);
+    put_int(c, call->step);
+    put_int(c, call->occurrence);
+    put_text(c, enum_text(&role_table, (int)call->role));
+    put_text(c, enum_text(&scope_table, (int)call->scope));
+    put_id(c, &call->person);
+    put_bool(c, call->wanted);
+    put_bool(c, call->delivered);
+    put_time(c, call->raised_at);
+    put_time(c, call->acknowledge_by);
+    put_time(c, call->acknowledged_at);
+    put_id(c, &call->acknowledged_by);
+}
+
+static void write_owed(struct columns *c, const struct incident *inc, const struct owed *o)
+{
+    columns_row(c);
+    put_id(c, &inc->id);
+    put_id(c, &o->id);
+    put_text(c, o->regime);
+    put_text(c, o->duty);
+    put_int(c, o->generation);
+    put_text(c, o->title_zh);
+    put_text(c, o->title_en);
+    put_text(c, o->recipient_zh);
+    put_text(c, o->recipient_en);
+    put_text(c, o->document);
+    put_text(c, o->article);
+    put_text(c, o->url);
+    put_text(c, enum_text(&anchor_table, (int)o->anchor));
+    put_int(c, o->within_ms);
+    put_int(c, o->warn_before_ms);
+    put_time(c, o->created_at);
+    put_time(c, o->anchor_at);
+    put_time(c, o->due_at);
+    put_time(c, o->next_at);
+    put_text(c, enum_text(&clock_state_table, (int)o->state));
+    put_text(c, o->satisfied_by);
+    put_id(c, &o->satisfied_by_event);
+    put_time(c, o->satisfied_at);
+    put_text(c, o->filed_reference);
+    put_int(c, inc->partition);
+}
+
+static void write_early(struct columns *c, const struct early *e)
+{
+    columns_row(c);
+    put_id(c, &e->incident_id);
+    put_id(c, &e->enterprise_id);
+    put_id(c, &e->event_id);
+    put_text(c, e->type);
+    put_text(c, e->value);
+    put_text(c, e->topic);
+    put_int(c, e->partition);
+    put_int(c, e->offset);
+    put_time(c, e->appended_at);
+    put_time(c, e->kept_at);
+}
+
+static bool save_early(struct store *s, struct db *db, struct batch *b, struct err *err)
+{
+    struct columns *c = &s->columns;
+
+    for (size_t i = 0; i < b->early_n; i++) {
+        if (!b->early[i].is_stored || !b->early[i].is_done)
+            continue;
+        columns_row(c);
+        put_id(c, &b->early[i].event_id);
+    }
+    if (!columns_run(c, db, "drop_early", 0, NULL, err))
+        return false;
+    for (size_t i = 0; i < b->early_n; i++)
+        if (!b->early[i].is_stored && !b->early[i].is_done)
+            write_early(c, &b->early[i]);
+    return columns_run(c, db, "save_early", 0, NULL, err);
+}
+
+/* In order of the incidents' ids, as they were locked. */
+bool store_save(struct store *s, struct db *db, struct batch *b, struct err *err)
+{
+    struct columns *c = &s->columns;
+    const struct incident *end = b->incidents + b->incidents_n;
+
+    for (const struct incident *inc = b->incidents; inc < end; inc++)
+        if (inc->changed)
+            write_incident(c, inc);
+    if (!columns_run(c, db, "save_incidents", 0, NULL, err))
+        return false;
+    for (const struct incident *inc = b->incidents; inc < end; inc++)
+        for (size_t i = 0; i < inc->runs_n; i++)
+            if (inc->runs[i].changed)
+                write_run(c, inc, &inc->runs[i]);
+    if (!columns_run(c, db, "save_runs", 0, NULL, err))
+        return false;
+    for (const struct incident *inc = b->incidents; inc < end; inc++)
+        for (size_t i = 0; i < inc->calls_n; i++)
+            if (inc->calls[i].changed)
+                write_call(c, inc, &inc->calls[i]);
+    if (!columns_run(c, db, "save_calls", 0, NULL, err))
+        return false;
+    for (const struct incident *inc = b->incidents; inc < end; inc++)
+        for (size_t i = 0; i < inc->owed_n; i++)
+            if (inc->owed[i].changed)
+                write_owed(c, inc, &inc->owed[i]);
+    return columns_run(c, db, "save_owed", 0, NULL, err) && save_early(s, db, b, err);
+}
+
+/* --- clocks and early actions -------------------------------------------------------------------- */
+
+bool store_heard(struct db *db, const char *group, int64_t topics_n,
+                 int64_t ret_until_ms[HEARD_MAX], struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    struct db_args args = {0};
+
+    db_arg_text(&args, group);
+    db_arg_int(&args, topics_n);
+    if (!db_run(db, "heard", &args, &res, err))
+        return false;
+    memset(ret_until_ms, 0, HEARD_MAX * sizeof(*ret_until_ms));
+    for (int row = 0; row < PQntuples(res); row++)
+        if (db_int(res, row, 0) < HEARD_MAX)
+            ret_until_ms[db_int(res, row, 0)] = db_time(res, row, 1);
+    return true;
+}
+
+/* The arguments that both statements share: see CLOCKS in statements.c. A deaf partition's steps fire unheard. */
+static bool run_due(struct store *s, struct db *db, const char *statement,
+                    const struct due_query *q, PGresult **ret, struct err *err)
+{
+    struct columns *c = &s->columns;
+
+    for (int i = 0; i < HEARD_MAX; i++) {
+        int64_t heard_ms = q->heard[i].until_ms < q->now_ms ? q->heard[i].until_ms : q->now_ms;
+
+        if (heard_ms == 0 && !q->heard[i].is_deaf)
+            continue;
+        columns_row(c);
+        put_int(c, i);
+        put_time(c, q->heard[i].is_deaf ? q->now_ms : heard_ms);
+        put_time(c, heard_ms);
+    }
+    return columns_run(c, db, statement, q->limit, ret, err);
+}
+
+bool store_due(struct store *s, struct db *db, const struct due_query *q, struct arena *arena,
+               struct id **ret, size_t *ret_n, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    struct id *ids;
+    size_t n;
+
+    if (!run_due(s, db, "due", q, &res, err))
+        return false;
+    n = res ? (size_t)PQntuples(res) : 0;
+    ids = arena_take(arena, (n + 1) * sizeof(*ids));
+    if (!ids)
+        return err_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        struct cells c = {.res = res, .row = (int)i};
+
+        get_id(&c, &ids[i]);
+    }
+    *ret = ids;
+    *ret_n = n;
+    return true;
+}
+
+bool store_oldest_due(struct store *s, struct db *db, const struct due_query *q, int64_t *ret_ms,
+                      struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+
+    if (!run_due(s, db, "oldest_due", q, &res, err))
+        return false;
+    *ret_ms = res ? db_time(res, 0, 0) : 0;
+    return true;
+}
+
+bool store_count_early(struct db *db, const struct id *enterprise_id, int64_t *ret, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    struct db_args args = {0};
+
+    db_arg_text(&args, enterprise_id->text);
+    if (!db_run(db, "count_early", &args, &res, err))
+        return false;
+    *ret = db_int(res, 0, 0);
+    return true;
+}
+
+bool store_expired(struct db *db, int64_t before_ms, int64_t limit, struct batch *b,
+                   struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    struct db_args args = {0};
+
+    db_arg_time(&args, before_ms);
+    db_arg_int(&args, limit);
+    return db_run(db, "expired_early", &args, &res, err) && read_rows(res, b, read_early, err);
+}
