@@ -1,0 +1,109 @@
+# lib.sh - what deploy/up and deploy/down share: where things lie, how a process is started and ended. Sourced by bash.
+#
+# A process is known by var/run/NAME.pid, "PID START": the start time from /proc tells it from a later one with its number.
+# shellcheck shell=bash
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+var=$root/var
+services=(intake classifier escalator notifier archiver)
+
+say() { printf '%s\n' "$*"; }
+fail() { # LINE...
+    printf '\n' >&2
+    printf 'deploy: %s\n' "$@" >&2
+    exit 1
+}
+fail_showing() { # FILE LINE...: and the end of that file
+    printf '\n' >&2
+    tail -n 15 "$1" >&2
+    shift
+    fail "$@"
+}
+
+start_time() { # PID: when it started, in ticks since boot; fails when there is no such process
+    local stat fields
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+    read -r -a fields <<<"${stat##*) }" # what follows the name in brackets, which may hold spaces
+    [ "${fields[0]}" != Z ] && printf '%s\n' "${fields[19]}"
+}
+
+pid_of() { # NAME: prints its pid if it runs
+    local pid start
+    { read -r pid start <"$var/run/$1.pid"; } 2>/dev/null || return 1
+    [ "$(start_time "$pid")" = "$start" ] && printf '%s\n' "$pid"
+}
+
+only_env() { # NAME=VALUE...: from here on this (sub)shell's environment is these, PATH and LANG
+    local name
+    for name in $(compgen -e); do
+        [ "$name" = PATH ] || unset "$name"
+    done
+    export LANG=C.UTF-8
+    for name; do
+        export "${name?}"
+    done
+}
+
+launch() { # NAME [NAME=VALUE...] -- COMMAND...: starts it in the background, with only that environment
+    local name=$1 env=() pid
+    shift
+    while [ "$1" != -- ]; do
+        env+=("$1") && shift
+    done
+    shift
+    (cd / && only_env "${env[@]}" && exec setsid "$@") >>"$var/log/$name.log" 2>&1 </dev/null 9>&- &
+    pid=$!
+    printf '%s %s\n' "$pid" "$(start_time "$pid")" >"$var/run/$name.pid"
+}
+
+wait_for() { # SECONDS NAME COMMAND...: repeats COMMAND until it succeeds; fails when NAME ends first, or too late
+    local end=$((SECONDS + $1)) name=$2
+    shift 2
+    until "$@" >/dev/null 2>&1; do
+        if ! pid_of "$name" >/dev/null || [ $SECONDS -ge $end ]; then
+            fail_showing "$var/log/$name.log" "$name did not come up; the end of var/log/$name.log is above."
+        fi
+        sleep 0.1
+    done
+}
+
+# Signals all at once, so that no broker waits for another that is gone; what is left at the deadline is killed.
+stop_all() { # SIGNAL SECONDS NAME...
+    local signal=$1 end=$((SECONDS + $2)) name pid left=()
+    shift 2
+    for name; do
+        if pid=$(pid_of "$name"); then
+            say "stopping $name (pid $pid)"
+            kill -s "$signal" "$pid" 2>/dev/null || true
+            left+=("$name")
+        fi
+    done
+    for name in "${left[@]}"; do
+        while pid=$(pid_of "$name"); do
+            if [ $SECONDS -ge $end ]; then
+                say "  $name does not stop: killing it"
+                kill -s KILL "$pid" 2>/dev/null || true
+                end=$((SECONDS + 5))
+            fi
+            sleep 0.1
+        done
+    done
+    for name; do
+        rm -f "$var/run/$name.pid"
+    done
+}
+
+stop_everything() {
+    local brokers=()
+    mapfile -t brokers < <(cd "$var/run" 2>/dev/null && ls -d kafka-*.pid 2>/dev/null)
+    stop_all TERM 20 "${services[@]}"
+    stop_all TERM 5 receivers
+    stop_all TERM 30 "${brokers[@]%.pid}"
+    stop_all INT 30 postgres # INT: PostgreSQL's fast shutdown
+}
+
+one_at_a_time() { # a second deploy/up or deploy/down beside this one would undo its work
+    mkdir -p "$var/run"
+    exec 9>"$var/run/lock"
+    flock -n 9 || fail "another deploy/up or deploy/down is at work in $root; wait for its end."
+}
