@@ -132,10 +132,14 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t rc,
 
 static bool configure(rd_kafka_conf_t *c, const struct reader_conf *conf, struct err *err)
 {
-    char instance[200], timeout[24];
+    char instance[200], timeout[24], gather[24];
 
     snprintf(instance, sizeof(instance), "%s-%s", conf->group, conf->instance);
     snprintf(timeout, sizeof(timeout), "%lld", (long long)conf->session_timeout_ms);
+    snprintf(gather, sizeof(gather), "%lld", (long long)conf->gather_ms);
+    if (conf->gather_ms > 0 && (!kafka_set(c, "fetch.wait.max.ms", gather, err) ||
+                                !kafka_set(c, "fetch.min.bytes", "262144", err)))
+        return false;
     return kafka_set(c, "group.id", conf->group, err) &&
            kafka_set(c, "group.instance.id", instance, err) &&
            kafka_set(c, "session.timeout.ms", timeout, err) &&

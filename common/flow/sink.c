@@ -212,17 +212,19 @@ static bool open_kafka(struct sink *s, struct err *err)
 {
     const char *outputs[OUTPUTS_MAX];
     size_t n = 0;
-    struct producer_conf out = {.kafka = s->conf.kafka,
-                                .inflight_max = INFLIGHT_MAX,
-                                .give_up_ms = GIVE_UP_MS,
-                                .linger_ms = 0,
-                                .topics = outputs};
+    struct producer_conf out = {
+        .kafka = s->conf.kafka,
+        .inflight_max = INFLIGHT_MAX,
+        .give_up_ms = GIVE_UP_MS,
+        .linger_ms = 2, /* the records of one incident travel, and are flushed, as one batch */
+        .topics = outputs};
     struct reader_conf in = {
         .kafka = s->conf.kafka,
         .group = s->conf.group,
         .instance = s->conf.instance,
         .input = s->conf.input,
         .session_timeout_ms = s->conf.session_timeout_ms,
+        .gather_ms = s->conf.gather_ms,
         .suspects = s->conf.batch_max,
         .owner = {sink_begin, sink_rewind, sink_gap, sink_revoked, s},
     };

@@ -64,6 +64,9 @@ struct sink_conf {
     size_t outputs_n;
     const char *dead_topic;
     int64_t batch_max, session_timeout_ms, tick_ms;
+    /* How long the broker may hold records back to send more of them at once: each answer costs it
+     * a look at every partition. 0: at once, for who stands between a report and a call. */
+    int64_t gather_ms;
     /* The service's own statements, prepared on the sink's connection. */
     const struct db_statement *statements;
     size_t statements_n;

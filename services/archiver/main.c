@@ -57,6 +57,7 @@ static bool run_sink(struct parts *parts, struct err *err)
         .batch_max = parts->conf->batch_max,
         .session_timeout_ms = SESSION_TIMEOUT_MS,
         .tick_ms = ARCHIVE_TICK_MS,
+        .gather_ms = 50,
         .statements = archiver_statements,
         .statements_n = archiver_statements_n,
         .apply = apply,

@@ -44,6 +44,7 @@ static bool run_sink(struct parts *parts, struct err *err)
         .batch_max = parts->conf->batch_max,
         .session_timeout_ms = SESSION_TIMEOUT_MS,
         .tick_ms = parts->conf->tick_ms,
+        .gather_ms = 20,
         .statements = notifier_statements,
         .statements_n = notifier_statements_n,
         .apply = notify_apply,
