@@ -350,8 +350,10 @@ void outbox_relay(struct outbox *o)
 {
     o->acted_ms = clock_mono_ms();
     flights_land(o);
-    if (o->unsent)
+    if (o->unsent) {
+        FAILPOINT("outbox.relay");
         send_rows(o, o->unsent);
+    }
     PQclear(o->unsent);
     o->unsent = NULL;
 }

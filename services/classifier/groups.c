@@ -126,7 +126,6 @@ static bool case_once(void *ctx, struct service *svc, struct err *err)
         .batch_max = parts->conf->batch_max,
         .session_timeout_ms = SESSION_TIMEOUT_MS,
         .tick_ms = CASES_TICK_MS,
-        .gather_ms = 50,
         .statements = store_statements,
         .statements_n = store_statements_n,
         .apply = apply,
