@@ -13,11 +13,13 @@ static const char signature[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
 
 bool db_copy_begin(struct db_copy *c, struct db *db, const char *sql, struct err *err)
 {
-    PGconn *conn = db_raw(db);
-    AUTO(auto_result) PGresult *res = conn ? PQexec(conn, sql) : NULL;
+    AUTO(auto_result) PGresult *res = NULL;
 
-    if (!conn)
+    if (!db_settle(db, err))
+        return false;
+    if (!db_raw(db))
         return err_set(err, ERR_TRANSIENT, "copy: not connected to PostgreSQL");
+    res = PQexec(db_raw(db), sql);
     if (PQresultStatus(res) != PGRES_COPY_IN)
         return db_fail(db, res, "copy", err);
     c->db = db;

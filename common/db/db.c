@@ -1,14 +1,19 @@
 #include "common/db/db.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
 
+#define PENDING_MAX 32
+
 struct db {
     struct db_conf conf;
     PGconn *conn;
     bool in_transaction;
+    const char *pending[PENDING_MAX]; /* statements that were sent and not answered yet */
+    int pending_n;
 };
 
 bool db_open(struct db **ret, const struct db_conf *conf, struct err *err)
@@ -35,6 +40,7 @@ static void disconnect(struct db *db)
     PQfinish(db->conn);
     db->conn = NULL;
     db->in_transaction = false;
+    db->pending_n = 0;
 }
 
 void db_close(struct db *db)
@@ -101,16 +107,19 @@ static bool prepare(struct db *db, const struct db_statement *statements, size_t
 
 static bool connect_anew(struct db *db, struct err *err)
 {
-    char options[256];
+    char options[320];
     const char *keys[] = {
         "dbname",          "application_name", "tcp_user_timeout", "connect_timeout",
-        "keepalives_idle", "client_encoding",  "options",          NULL};
-    const char *values[] = {
-        db->conf.conninfo, db->conf.application_name, "5000", "5", "10", "UTF8", options, NULL};
+        "keepalives_idle", "keepalives_interval", "keepalives_count", "client_encoding",
+        "options",         NULL};
+    const char *values[] = {db->conf.conninfo, db->conf.application_name, "5000", "5", "10", "2",
+                            "2", "UTF8", options, NULL};
 
+    /* Each question of a service has its index: a plan that was made while the tables were empty
+     * must not read whole tables when they are not. */
     snprintf(options, sizeof(options),
              "-c lock_timeout=2s -c idle_in_transaction_session_timeout=3s -c TimeZone=UTC "
-             "-c jit=off%s%s",
+             "-c jit=off -c enable_seqscan=off%s%s",
              db->conf.schema ? " -c search_path=" : "", db->conf.schema ? db->conf.schema : "");
     /* Given first and expanded: what the connection string says is overridden by what follows. */
     db->conn = PQconnectdbParams(keys, values, 1);
@@ -139,22 +148,138 @@ bool db_ready(struct db *db, struct err *err)
     return connect_anew(db, err);
 }
 
-bool db_exec(struct db *db, const char *sql, struct err *err)
+/* ---- statements travel together: what wants no rows is sent with the next that does */
+
+/* The next result of what was sent, NULL at the end of a statement's. False: none came in time. */
+static bool result(struct db *db, const char *doing, PGresult **ret, struct err *err)
+{
+    int64_t until_ms = clock_mono_ms() + db->conf.answer_ms;
+
+    while (PQisBusy(db->conn)) {
+        int64_t left_ms = db->conf.answer_ms > 0 ? until_ms - clock_mono_ms() : 1000;
+        struct pollfd fd = {.fd = PQsocket(db->conn), .events = POLLIN};
+
+        if (left_ms <= 0) {
+            disconnect(db);
+            return err_set(err, ERR_TRANSIENT, "%s: PostgreSQL did not answer within %lld ms",
+                           doing, (long long)db->conf.answer_ms);
+        }
+        (void)poll(&fd, 1, (int)left_ms);
+        if (!PQconsumeInput(db->conn))
+            break; /* PQgetResult() tells */
+    }
+    *ret = PQgetResult(db->conn);
+    return true;
+}
+
+static bool is_done(const PGresult *res)
+{
+    ExecStatusType status = PQresultStatus(res);
+
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
+}
+
+/* One statement's answer, up to the NULL that ends it. */
+static bool answer(struct db *db, const char *doing, PGresult **ret, struct err *err)
 {
     AUTO(auto_result) PGresult *res = NULL;
-    ExecStatusType status;
+    AUTO(auto_result) PGresult *end = NULL;
+
+    if (!result(db, doing, &res, err) || !result(db, doing, &end, err))
+        return false;
+    if (!is_done(res))
+        return db_fail(db, res, doing, err);
+    *ret = TAKE(res);
+    return true;
+}
+
+/* Reads what is pending; the last answer is *ret. What follows a failure was not done. */
+static bool settle(struct db *db, PGresult **ret, struct err *err)
+{
+    AUTO(auto_result) PGresult *sync = NULL;
+    int n = db->pending_n;
+    bool ok = true;
+
+    if (n == 0)
+        return true;
+    db->pending_n = 0;
+    if (!PQpipelineSync(db->conn))
+        return db_fail(db, NULL, "send", err);
+    for (int i = 0; i < n && db->conn; i++) {
+        AUTO(auto_result) PGresult *res = NULL;
+
+        if (!answer(db, db->pending[i], &res, ok ? err : NULL))
+            ok = false;
+        else if (i == n - 1 && ret)
+            *ret = TAKE(res);
+    }
+    if (!db->conn)
+        return false;
+    if (!result(db, "sync", &sync, ok ? err : NULL))
+        return false;
+    if (!PQexitPipelineMode(db->conn))
+        ok = ok ? db_fail(db, NULL, "sync", err) : false;
+    return ok;
+}
+
+static bool post(struct db *db, const char *name, const char *sql, const struct db_args *args,
+                 struct err *err)
+{
+    int n = args ? args->n : 0;
+    const char *const *values = args ? args->values : NULL;
 
     if (!db->conn)
+        return err_set(err, ERR_TRANSIENT, "%s: not connected to PostgreSQL", name);
+    if (db->pending_n == PENDING_MAX && !settle(db, NULL, err))
+        return false;
+    if (db->pending_n == 0 && !PQenterPipelineMode(db->conn))
+        return db_fail(db, NULL, name, err);
+    if (!(sql ? PQsendQueryParams(db->conn, sql, n, NULL, values, NULL, NULL, 0)
+              : PQsendQueryPrepared(db->conn, name, n, values, NULL, NULL, 0)))
+        return db_fail(db, NULL, name, err);
+    db->pending[db->pending_n++] = name;
+    return true;
+}
+
+bool db_run(struct db *db, const char *statement, const struct db_args *args, PGresult **ret,
+            struct err *err)
+{
+    return post(db, statement, NULL, args, err) &&
+           ((!ret && db->in_transaction) || settle(db, ret, err));
+}
+
+bool db_settle(struct db *db, struct err *err)
+{
+    return settle(db, NULL, err);
+}
+
+bool db_exec(struct db *db, const char *sql, struct err *err)
+{
+    bool ok = true;
+
+    if (!settle(db, NULL, err))
+        return false;
+    if (!db->conn)
         return err_set(err, ERR_TRANSIENT, "not connected to PostgreSQL");
-    res = PQexec(db->conn, sql);
-    status = PQresultStatus(res);
-    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY ||
-           db_fail(db, res, "SQL", err);
+    if (!PQsendQuery(db->conn, sql))
+        return db_fail(db, NULL, "SQL", err);
+    for (;;) {
+        AUTO(auto_result) PGresult *res = NULL;
+
+        if (!result(db, "SQL", &res, ok ? err : NULL))
+            return false;
+        if (!res)
+            return ok;
+        if (ok && !is_done(res))
+            ok = db_fail(db, res, "SQL", err);
+        if (!db->conn)
+            return false;
+    }
 }
 
 bool db_begin(struct db *db, struct err *err)
 {
-    if (!db_ready(db, err) || !db_exec(db, "BEGIN", err))
+    if (!db_ready(db, err) || !post(db, "begin", "BEGIN", NULL, err))
         return false;
     db->in_transaction = true;
     return true;
@@ -163,43 +288,29 @@ bool db_begin(struct db *db, struct err *err)
 bool db_commit(struct db *db, struct err *err)
 {
     AUTO(auto_result) PGresult *res = NULL;
+    bool ok = post(db, "commit", "COMMIT", NULL, err) && settle(db, &res, err);
 
-    if (!db->conn)
-        return err_set(err, ERR_TRANSIENT, "commit: the connection to PostgreSQL was lost");
-    res = PQexec(db->conn, "COMMIT");
     db->in_transaction = false;
-    if (PQresultStatus(res) != PGRES_COMMAND_OK)
-        return db_fail(db, res, "commit", err);
     /* A failed transaction answers COMMIT with ROLLBACK, and no error. */
-    return strcmp(PQcmdStatus(res), "COMMIT") == 0 ||
-           err_set(err, ERR_TRANSIENT, "commit: the transaction had failed");
+    return ok && (strcmp(PQcmdStatus(res), "COMMIT") == 0 ||
+                  err_set(err, ERR_TRANSIENT, "commit: the transaction had failed"));
+}
+
+bool db_commit_soon(struct db *db, struct err *err)
+{
+    return post(db, "commit", "SET LOCAL synchronous_commit = off", NULL, err) &&
+           db_commit(db, err);
 }
 
 void db_rollback(struct db *db)
 {
     struct err ignored = {0};
 
+    if (!settle(db, NULL, &ignored))
+        ignored = (struct err){0}; /* what failed is undone with the rest */
     if (db->conn && !db_exec(db, "ROLLBACK", &ignored) && db->conn)
         disconnect(db);
     db->in_transaction = false;
-}
-
-bool db_run(struct db *db, const char *statement, const struct db_args *args, PGresult **ret,
-            struct err *err)
-{
-    AUTO(auto_result) PGresult *res = NULL;
-    ExecStatusType status;
-
-    if (!db->conn)
-        return err_set(err, ERR_TRANSIENT, "%s: not connected to PostgreSQL", statement);
-    res = PQexecPrepared(db->conn, statement, args ? args->n : 0, args ? args->values : NULL, NULL,
-                         NULL, 0);
-    status = PQresultStatus(res);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-        return db_fail(db, res, statement, err);
-    if (ret)
-        *ret = TAKE(res);
-    return true;
 }
 
 /* ---- arguments */

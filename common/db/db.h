@@ -10,6 +10,9 @@
  *             connections: ERR_TRANSIENT. TB001 (raised by sink_advance) is ERR_TRANSIENT too.
  * Secrets     Error texts hold the primary message and SQLSTATE, never DETAIL or CONTEXT (they
  *             quote rows).
+ * Together    Inside a transaction a statement that wants no rows (ret NULL) is sent and not waited
+ *             for: its error comes with the next that does, at the latest with the commit, and
+ *             nothing after it was done. One round trip then carries many statements.
  * Settings    tcp_user_timeout 5 s, connect_timeout 5 s, keepalives; lock_timeout 2 s and
  *             idle_in_transaction_session_timeout 3 s come with the role and are set again here
  *             (hard case 5); application_name is the service's.
@@ -41,6 +44,7 @@ struct db_conf {
     const struct db_statement
         *more; /* a second table, e.g. the service's own beside the sink's; NULL: none */
     size_t more_n;
+    int64_t answer_ms; /* longest silence of a server that was asked something; 0: no bound */
 };
 
 /* Does not connect yet. */
@@ -55,6 +59,9 @@ bool db_is_connected(const struct db *db);
  * cannot. */
 bool db_begin(struct db *db, struct err *err) MUST_CHECK;
 bool db_commit(struct db *db, struct err *err) MUST_CHECK;
+/* Commits without waiting for the disk: after a crash of the server all of it may be gone, never a
+ * part. For what will then be done again from Kafka, and that nobody outside was told. */
+bool db_commit_soon(struct db *db, struct err *err) MUST_CHECK;
 void db_rollback(struct db *db);
 
 DEFINE_AUTO(auto_result, PGresult, PQclear)
@@ -72,7 +79,7 @@ void db_arg_int(struct db_args *a, int64_t value);
 void db_arg_bool(struct db_args *a, bool value);
 void db_arg_time(struct db_args *a, int64_t wall_ms); /* timestamptz; 0: SQL NULL */
 
-/* Runs a prepared statement. ret may be NULL when no rows are wanted. */
+/* Runs a prepared statement. ret NULL: no rows are wanted (see Together). */
 bool db_run(struct db *db, const char *statement, const struct db_args *args, PGresult **ret,
             struct err *err) MUST_CHECK;
 /* Runs plain SQL without arguments (DDL, SET): may hold several statements. */
@@ -111,6 +118,9 @@ void db_copy_bool(struct db_copy *c, bool value);
 void db_copy_time(struct db_copy *c, int64_t wall_ms);
 void db_copy_uuid(struct db_copy *c, const char *text);
 bool db_copy_end(struct db_copy *c, struct err *err) MUST_CHECK;
+
+/* Waits for what was sent and not waited for: before db_raw() inside a transaction. */
+bool db_settle(struct db *db, struct err *err) MUST_CHECK;
 
 /* The raw connection, for what the above does not cover. NULL when not connected. */
 PGconn *db_raw(struct db *db);
