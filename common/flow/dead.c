@@ -34,7 +34,15 @@ void dead_letter_of(struct dead_letter *ret, const char *dead_topic, const struc
                            .key_len = in->key_len,
                            .value = in->value,
                            .value_len = in->value_len};
-    copy_headers(rec, in->message);
+    if (in->message) {
+        copy_headers(rec, in->message);
+    } else { /* kept and refused later: what was kept of its headers */
+        if (in->event_id)
+            record_header_add(rec, "ce_id", in->event_id);
+        if (in->event_type)
+            record_header_add(rec, "ce_type", in->event_type);
+        record_header_add(rec, "content-type", "application/json");
+    }
     len = utf8_cut(reason, len, sizeof(ret->reason) - 1);
     snprintf(ret->reason, sizeof(ret->reason), "%.*s", (int)len, reason);
     snprintf(ret->partition, sizeof(ret->partition), "%d", (int)in->partition);

@@ -27,7 +27,7 @@ static void pause_locked(struct ends *e)
 {
     struct timespec until;
 
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += ASK_EVERY_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
@@ -36,7 +36,7 @@ static void pause_locked(struct ends *e)
 }
 
 /* One request for all partitions of a broker: ListOffsets with the timestamp that means "latest".
- */
+ * A partition that has no leader keeps an offset below 0; the others' answers count. */
 static bool ask(struct ends *e, rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++)
@@ -44,8 +44,8 @@ static bool ask(struct ends *e, rd_kafka_topic_partition_list_t *list)
     if (rd_kafka_offsets_for_times(e->rk, list, ASK_TIMEOUT_MS))
         return false;
     for (int i = 0; i < list->cnt; i++)
-        if (list->elems[i].err || list->elems[i].offset < 0)
-            return false;
+        if (list->elems[i].err)
+            list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
     return true;
 }
 
@@ -86,12 +86,16 @@ static void *ask_loop(void *arg)
 bool ends_open(struct ends **ret, rd_kafka_t *rk, struct err *err)
 {
     AUTO(auto_ends) struct ends *e = calloc(1, sizeof(*e));
+    pthread_condattr_t steady; /* a step of the wall clock must not hold the asker */
 
     if (!e)
         return err_memory(err);
     e->rk = rk;
     pthread_mutex_init(&e->lock, NULL);
-    pthread_cond_init(&e->wake, NULL);
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&e->wake, &steady);
+    pthread_condattr_destroy(&steady);
     if (pthread_create(&e->asker, NULL, ask_loop, e) != 0)
         return err_set(err, ERR_FATAL, "no thread to ask for the ends of partitions");
     e->has_asker = true;
@@ -137,17 +141,16 @@ void ends_set(struct ends *e, const struct reader_part *parts, size_t n)
     pthread_mutex_unlock(&e->lock);
 }
 
-void ends_read(struct ends *e, struct reader_part *parts, size_t n)
+void ends_read(struct ends *e, struct reader_part *part)
 {
-    pthread_mutex_lock(&e->lock);
-    for (size_t i = 0; e->known && i < n; i++) {
-        const rd_kafka_topic_partition_t *at =
-            rd_kafka_topic_partition_list_find(e->known, parts[i].topic, parts[i].partition);
+    const rd_kafka_topic_partition_t *at;
 
-        if (!at)
-            continue;
-        parts[i].end = at->offset;
-        parts[i].end_asked_ms = e->asked_ms;
+    pthread_mutex_lock(&e->lock);
+    at = e->known ? rd_kafka_topic_partition_list_find(e->known, part->topic, part->partition)
+                  : NULL;
+    if (at && at->offset >= 0) {
+        part->end = at->offset;
+        part->end_asked_ms = e->asked_ms;
     }
     pthread_mutex_unlock(&e->lock);
 }

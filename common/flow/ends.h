@@ -21,8 +21,7 @@ DEFINE_AUTO(auto_ends, struct ends, ends_close)
 /* Names the partitions; forgets what was known. */
 void ends_set(struct ends *e, const struct reader_part *parts, size_t n);
 
-/* Copies the last answers into parts[].end and .end_asked_ms; parts that have none are left alone.
- */
-void ends_read(struct ends *e, struct reader_part *parts, size_t n);
+/* Copies the last answer into part->end and ->end_asked_ms; without one the part is left alone. */
+void ends_read(struct ends *e, struct reader_part *part);
 
 #endif

@@ -15,7 +15,13 @@
 #define ROWS_MAX_BYTES  (256 * 1024 * 1024)
 #define MARK_AFTER_MS   1000
 #define SWEEP_EVERY_MS  1000
+#define SWEEP_ROWS      500
 #define DELETE_EVERY_MS 10000
+#define DELETE_ROWS     5000
+#define TEXT(n)         TEXT_OF(n)
+#define TEXT_OF(n)      #n
+/* The time of the last ack, not now: a broker that is put back takes its time. */
+#define KEPT_SINCE      "(SELECT max(acked_at) FROM outbox) - interval '10 min'"
 
 const struct db_statement outbox_statements[] = {
     /* Writes this transaction's rows, and reads them together with what is unsent of the same
@@ -31,15 +37,17 @@ const struct db_statement outbox_statements[] = {
      " WHERE key = ANY($2::bytea[]) AND acked_at IS NULL AND NOT seq = ANY($5::bigint[])"
      " ORDER BY 1"},
     {"outbox_mark", "UPDATE outbox SET acked_at = clock_timestamp() WHERE seq = ANY($1::bigint[])"},
+    /* Unsent rows are few: their index is read whole, and never the acknowledged ones. */
     {"outbox_sweep",
-     "SELECT seq, topic, key, headers, value FROM outbox WHERE acked_at IS NULL"
-     " AND written_at < clock_timestamp() - interval '5 s' AND NOT seq = ANY($1::bigint[])"
-     " ORDER BY seq LIMIT 500"},
-    {"outbox_delete", "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox"
-                      " WHERE acked_at < clock_timestamp() - interval '10 min' LIMIT 5000)"},
+     "WITH unsent AS MATERIALIZED (SELECT seq FROM outbox WHERE acked_at IS NULL"
+     " AND written_at < clock_timestamp() - interval '5 s' AND NOT seq = ANY($1::bigint[]))"
+     " SELECT seq, topic, key, headers, value FROM outbox WHERE seq IN"
+     " (SELECT seq FROM unsent ORDER BY seq LIMIT " TEXT(SWEEP_ROWS) ") ORDER BY seq"},
+    {"outbox_delete", "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE acked_at < " KEPT_SINCE
+                      " LIMIT " TEXT(DELETE_ROWS) " FOR UPDATE SKIP LOCKED)"},
     {"outbox_again",
      "UPDATE outbox SET acked_at = NULL, written_at = clock_timestamp() - interval '1 min'"
-     " WHERE acked_at > clock_timestamp() - interval '10 min'"},
+     " WHERE acked_at >= " KEPT_SINCE},
 };
 const size_t outbox_statements_n = ARRAY_LEN(outbox_statements);
 
@@ -238,6 +246,11 @@ static bool write_rows(struct outbox *o, struct db *db, struct err *err)
     return ok;
 }
 
+bool outbox_has_rows(const struct outbox *o)
+{
+    return o->rows_n > 0;
+}
+
 bool outbox_write(struct outbox *o, struct db *db, struct err *err)
 {
     return mark(o, db, err) && (o->rows_n == 0 || write_rows(o, db, err));
@@ -406,6 +419,19 @@ static bool sweep(struct outbox *o, struct db *db, struct err *err)
         return false;
     metric_add(&outbox_swept_total, PQntuples(res));
     send_rows(o, res);
+    if (PQntuples(res) == SWEEP_ROWS)
+        o->sweep_due_ms = 0; /* there may be more */
+    return true;
+}
+
+static bool delete_old(struct outbox *o, struct db *db, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+
+    if (!db_run(db, "outbox_delete", NULL, &res, err))
+        return false;
+    if (atoi(PQcmdTuples(res)) == DELETE_ROWS)
+        o->delete_due_ms = 0;
     return true;
 }
 
@@ -425,7 +451,7 @@ bool outbox_upkeep(struct outbox *o, struct db *db, struct err *err)
     }
     if (now_ms >= o->delete_due_ms) {
         o->delete_due_ms = now_ms + DELETE_EVERY_MS;
-        return db_run(db, "outbox_delete", NULL, NULL, err);
+        return delete_old(o, db, err);
     }
     return true;
 }

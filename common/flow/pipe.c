@@ -19,6 +19,7 @@
 #define COMMITTED_TIMEOUT_MS 5000
 #define GIVE_UP_MS           30000
 #define TRIAL_MS             10000
+#define ASK_AGAIN_MS         5
 
 /* A span is a run of input whose output is acked or lost together; two of them take turns. */
 struct span {
@@ -312,8 +313,10 @@ static bool commit(struct pipe *p, struct err *err)
 {
     struct span *closed = &p->spans[!p->open];
 
-    if (span_pending(closed) > 0)
-        return true; /* the next turn asks again */
+    if (span_pending(closed) > 0) {
+        p->commit_due_ms = clock_mono_ms() + ASK_AGAIN_MS;
+        return true;
+    }
     if (!span_commit(p, closed, err))
         return false;
     p->spans[p->open].offsets = positions(p, false);

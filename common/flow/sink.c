@@ -10,7 +10,7 @@
 #define IDLE_MS            100
 #define CAUGHT_UP_EVERY_MS 250
 #define HINT_EVERY_MS      1000
-#define FORGET_EVERY_MS    (3600 * INT64_C(1000))
+#define FORGET_EVERY_MS    10000
 #define INFLIGHT_MAX       100000
 #define GIVE_UP_MS         30000
 #define SETTLE_MS          3000
@@ -57,7 +57,7 @@ static bool tick(struct sink *s, struct err *err)
     bool more = false;
 
     s->tick_due_ms = clock_mono_ms() + s->conf.tick_ms;
-    if (!s->conf.tick || !reader_is_assigned(s->reader))
+    if (!s->conf.tick)
         return true;
     if (db_begin(s->db, err)) {
         struct sink_tx tx = {.db = s->db, .sink = s, .now_ms = clock_wall_ms()};
@@ -86,9 +86,8 @@ static bool note_caught_up(struct sink *s, struct err *err)
         s->is_ends_set = true;
         return true;
     }
-    ends_read(s->ends, parts, n);
-    if (db_begin(s->db, err) && db_exec(s->db, "SET LOCAL synchronous_commit = off", err) &&
-        sink_store_caught_up(s, parts, n, err) && db_commit(s->db, err))
+    if (db_begin(s->db, err) && sink_store_caught_up(s, parts, n, err) &&
+        db_commit_soon(s->db, err))
         return true;
     db_rollback(s->db);
     return false;
@@ -112,6 +111,7 @@ static void hint(struct sink *s)
     reader_commit(s->reader, list);
 }
 
+/* A little at a time: the clocks stand still meanwhile. */
 static bool forget_seen(struct sink *s, struct err *err)
 {
     s->forget_due_ms = clock_mono_ms() + FORGET_EVERY_MS;
@@ -125,6 +125,8 @@ static int64_t wait_of(const struct sink *s)
     int64_t caught_up_ms = s->caught_up_due_ms - now_ms;
     int64_t wait_ms = tick_ms < caught_up_ms ? tick_ms : caught_up_ms;
 
+    if (!s->has_begun)
+        return IDLE_MS;
     return wait_ms < 0 ? 0 : wait_ms < IDLE_MS ? wait_ms : IDLE_MS;
 }
 
@@ -140,8 +142,9 @@ static bool turn(struct sink *s, struct err *err)
             return false;
         batch_clear(s);
     }
-    if (!reader_is_assigned(s->reader))
+    if (!s->has_begun)
         return true;
+    /* Time goes on without partitions: what is due is rows, and rows are locked. */
     if (clock_mono_ms() >= s->tick_due_ms && !tick(s, err))
         return false;
     if (clock_mono_ms() >= s->caught_up_due_ms && !note_caught_up(s, err))
@@ -186,6 +189,24 @@ bool sink_publish(struct sink_tx *tx, const struct record *rec, struct err *err)
     return outbox_add(tx->sink->outbox, rec, err);
 }
 
+bool sink_refuse(struct sink_tx *tx, const struct flow_record *in, const char *reason,
+                 bool may_come_back, struct err *err)
+{
+    struct sink *s = tx->sink;
+    struct dead_letter dead;
+    struct db_args args = {0};
+
+    dead_letter_of(&dead, s->conf.dead_topic, in, s->conf.group, reason);
+    log_at(LOG_WARN, "event refused", log_str("group", s->conf.group), log_str("topic", in->topic),
+           log_int("partition", in->partition), log_int("offset", in->offset),
+           log_str("event_id", in->event_id), log_str("event_type", in->event_type),
+           log_str("reason", dead.reason));
+    if (!outbox_add(s->outbox, &dead.record, err))
+        return false;
+    db_arg_text(&args, in->event_id);
+    return !may_come_back || !in->event_id || db_run(tx->db, "sink_unsee", &args, NULL, err);
+}
+
 /* ---- life */
 
 static bool open_database(struct sink *s, struct err *err)
@@ -195,7 +216,8 @@ static bool open_database(struct sink *s, struct err *err)
                            .application_name = s->conf.group,
                            .schema = s->conf.schema,
                            .more = s->conf.statements,
-                           .more_n = s->conf.statements_n};
+                           .more_n = s->conf.statements_n,
+                           .answer_ms = ANSWER_MS};
 
     s->all_statements = calloc(n + outbox_statements_n, sizeof(*s->all_statements));
     if (!s->all_statements)

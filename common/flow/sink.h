@@ -86,4 +86,10 @@ DEFINE_AUTO(auto_sink, struct sink, sink_close)
  * the header ce_id is its event id. */
 bool sink_publish(struct sink_tx *tx, const struct record *rec, struct err *err) MUST_CHECK;
 
+/* Refuses an event that could be read, for what it says: its dead letter goes out with this
+ * transaction. Once it may_come_back its id is forgotten, so that `tongbao replay` is applied as if
+ * it were the first. `in` may be put together from what was kept of it (message NULL). */
+bool sink_refuse(struct sink_tx *tx, const struct flow_record *in, const char *reason,
+                 bool may_come_back, struct err *err) MUST_CHECK;
+
 #endif

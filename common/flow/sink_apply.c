@@ -28,16 +28,26 @@ static bool bury_inside(struct sink *s, size_t at, const char *reason, struct er
     return sink_advance(s, at, at + 1, err) && outbox_add(s->outbox, &dead.record, err);
 }
 
-/* Ends the transaction: outbox, commit, positions, relay. */
+/* A tick that did nothing is no passage. */
+#define FAILPOINT_OF_WORK(name)                                                                    \
+    do {                                                                                           \
+        if (to > from || says)                                                                     \
+            FAILPOINT(name);                                                                       \
+    } while (0)
+
+/* Ends the transaction: outbox, commit, positions, relay. What says nothing is read again from
+ * Kafka should the database forget it, so nobody waits for its disk. */
 bool sink_finish(struct sink *s, size_t from, size_t to, struct err *err)
 {
-    FAILPOINT("sink.applied");
+    bool says = outbox_has_rows(s->outbox);
+
+    FAILPOINT_OF_WORK("sink.applied");
     if (!outbox_write(s->outbox, s->db, err))
         return false;
-    FAILPOINT("sink.written");
-    if (!db_commit(s->db, err))
+    FAILPOINT_OF_WORK("sink.written");
+    if (to > from && !says ? !db_commit_soon(s->db, err) : !db_commit(s->db, err))
         return false;
-    FAILPOINT("sink.committed");
+    FAILPOINT_OF_WORK("sink.committed");
     for (size_t i = from; i < to; i++) {
         struct reader_part *part = s->batch_parts[i];
 
@@ -46,7 +56,7 @@ bool sink_finish(struct sink *s, size_t from, size_t to, struct err *err)
                  s->batch[i].event_id ? s->batch[i].event_id : "");
     }
     outbox_relay(s->outbox);
-    FAILPOINT("sink.relayed");
+    FAILPOINT_OF_WORK("sink.relayed");
     return true;
 }
 
@@ -91,8 +101,6 @@ static bool bury(struct sink *s, size_t at, const char *reason, struct err *err)
            log_str("reason", reason));
     metric_add(&sink_dead_total, 1);
     reader_note_dead(s->reader, part);
-    if (part->is_paused)
-        metric_add(&sink_partitions_paused, 1);
     return true;
 }
 
@@ -114,7 +122,8 @@ static void try_apply(void *ctx)
                            .statements = child.all_statements,
                            .statements_n = sink_statements_n + outbox_statements_n,
                            .more = child.conf.statements,
-                           .more_n = child.conf.statements_n};
+                           .more_n = child.conf.statements_n,
+                           .answer_ms = ANSWER_MS};
     struct err why = {0};
 
     child.db = NULL;
@@ -158,12 +167,10 @@ static bool apply_patiently(struct sink *s, size_t from, size_t to, struct err *
     }
 }
 
-static bool apply_range(struct sink *s, size_t from, size_t to, struct err *err)
+static bool halve(struct sink *s, size_t from, size_t to, struct err *err)
 {
     size_t middle = from + (to - from) / 2;
 
-    if (from == to || s->batch_parts[from]->is_paused)
-        return true; /* what is left of a paused partition is read again after the restart */
     if (apply_patiently(s, from, to, err))
         return true;
     if (err->kind != ERR_INPUT)
@@ -176,46 +183,37 @@ static bool apply_range(struct sink *s, size_t from, size_t to, struct err *err)
     return apply_range(s, from, middle, err) && apply_range(s, middle, to, err);
 }
 
-/* Leaves the records of paused partitions out of what follows: their offsets must not move. */
-static void drop_paused(struct sink *s, size_t from)
+/* Records of a paused partition are passed by, wherever they stand: they are read again after the
+ * restart, and neither may their offsets move nor their neighbours' be held up. */
+static bool apply_range(struct sink *s, size_t from, size_t to, struct err *err)
 {
-    size_t kept = from;
+    while (from < to) {
+        size_t end = from;
 
-    for (size_t i = from; i < s->batch_n; i++) {
-        if (s->batch_parts[i]->is_paused) {
-            rd_kafka_message_destroy(s->batch[i].message);
-            continue;
-        }
-        if (kept != i) {
-            struct flow_record *to = &s->batch[kept];
-
-            flow_record_of(to, s->batch[i].message);
-            s->batch_parts[kept] = s->batch_parts[i];
-        }
-        kept++;
+        while (end < to && !s->batch_parts[end]->is_paused)
+            end++;
+        if (end > from && !halve(s, from, end, err))
+            return false;
+        from = end + 1;
     }
-    s->batch_n = kept;
+    return true;
 }
 
 bool sink_apply_batch(struct sink *s, struct err *err)
 {
-    size_t at = 0;
-
-    while (at < s->batch_n) {
-        size_t to = at;
-
+    for (size_t at = 0, to; at < s->batch_n; at = to) {
+        to = at + 1;
+        if (s->batch_parts[at]->is_paused)
+            continue;
         if (is_suspect(s, at)) {
             if (!apply_suspect(s, at, err))
                 return false;
-            to = at + 1;
-        } else {
-            while (to < s->batch_n && !is_suspect(s, to))
-                to++;
-            if (!apply_range(s, at, to, err))
-                return false;
+            continue;
         }
-        at = to;
-        drop_paused(s, at);
+        while (to < s->batch_n && !is_suspect(s, to))
+            to++;
+        if (!apply_range(s, at, to, err))
+            return false;
     }
     return true;
 }

@@ -13,6 +13,8 @@
 #include "common/flow/reader.h"
 #include "common/flow/sink.h"
 
+#define ANSWER_MS 10000 /* PostgreSQL is taken for gone when it is silent so long */
+
 struct sink {
     struct sink_conf conf;
     struct db_statement *all_statements;
@@ -23,7 +25,8 @@ struct sink {
     struct flow_record *batch;
     struct reader_part **batch_parts;
     size_t batch_n;
-    bool is_ends_set, has_database;
+    bool is_ends_set;
+    bool has_begun; /* it had partitions, and with them the database, once */
     int64_t tick_due_ms, caught_up_due_ms, hint_due_ms, forget_due_ms;
 };
 
@@ -43,7 +46,8 @@ bool sink_advance(struct sink *s, size_t from, size_t to, struct err *err);
 /* Marks the ids of [from, to) as applied, and the records whose id was applied before. */
 bool sink_mark_seen(struct sink *s, size_t from, size_t to, struct err *err);
 
-/* Notes up to when each partition is heard. Inside a transaction. */
+/* Takes the ends that were asked for, and notes up to when each partition is heard. Inside a
+ * transaction. */
 bool sink_store_caught_up(struct sink *s, struct reader_part *parts, size_t n, struct err *err);
 
 /* ---- sink_apply.c */

@@ -28,6 +28,7 @@ const struct db_statement sink_statements[] = {
                      " AS u(t, p, e, n, l)"},
     {"sink_seen", "INSERT INTO seen (event_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING"
                   " RETURNING event_id"},
+    {"sink_unsee", "DELETE FROM seen WHERE event_id = $1::uuid"},
     {"sink_caught_up", "UPDATE kafka_offset o SET caught_up_to = u.c"
                        " FROM unnest($2::text[], $3::int[], $4::timestamptz[]) AS u(t, p, c)"
                        " WHERE o.consumer_group = $1 AND o.topic = u.t AND o.partition = u.p"},
@@ -39,7 +40,8 @@ const struct db_statement sink_statements[] = {
      " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (consumer_group, topic, partition, from_offset)"
      " DO UPDATE SET to_offset = EXCLUDED.to_offset"},
     /* Longer than the topics keep their records (proto/topics.def), so that no repeat is taken for new. */
-    {"sink_forget", "DELETE FROM seen WHERE applied_at < now() - interval '180 days'"},
+    {"sink_forget", "DELETE FROM seen WHERE event_id IN (SELECT event_id FROM seen"
+                    " WHERE applied_at < now() - interval '180 days' LIMIT 5000)"},
 };
 const size_t sink_statements_n = ARRAY_LEN(sink_statements);
 
@@ -130,11 +132,10 @@ bool sink_begin(void *ctx, struct reader_part *parts, size_t n, struct err *err)
     struct sink *s = ctx;
 
     s->is_ends_set = false;
-    s->has_database =
-        db_begin(s->db, err) && read_beginnings(s, parts, n, err) && db_commit(s->db, err);
-    if (!s->has_database)
-        db_rollback(s->db);
-    return s->has_database;
+    if (db_begin(s->db, err) && read_beginnings(s, parts, n, err) && db_commit(s->db, err))
+        return s->has_begun = true;
+    db_rollback(s->db);
+    return false;
 }
 
 bool sink_rewind(void *ctx, struct reader_part *part, int64_t to_offset, struct err *err)
@@ -230,20 +231,34 @@ bool sink_mark_seen(struct sink *s, size_t from, size_t to, struct err *err)
     return true;
 }
 
+/* Everything that was appended before the end was asked for is applied. */
+static void note_heard(struct reader_part *part)
+{
+    if (part->next >= part->end && part->end_asked_ms > part->caught_up_ms)
+        part->caught_up_ms = part->end_asked_ms;
+}
+
 bool sink_store_caught_up(struct sink *s, struct reader_part *parts, size_t n, struct err *err)
 {
     struct part_arrays x;
     struct db_args args = {0};
     size_t changed = 0;
-    int64_t oldest_ms = clock_wall_ms(), now_ms = oldest_ms;
+    int64_t paused = 0, oldest_ms = clock_wall_ms(), now_ms = oldest_ms;
     bool ok = true;
 
     arrays_init(&x);
     for (size_t i = 0; i < n; i++) {
         struct reader_part *part = &parts[i];
+        int64_t was_ms = part->caught_up_ms;
 
-        if (part->end_asked_ms > part->caught_up_ms && part->next >= part->end) {
-            part->caught_up_ms = part->end_asked_ms;
+        /* An end holds until it is reached: one that moves on would never be while records come. */
+        note_heard(part);
+        if (part->caught_up_ms >= part->end_asked_ms) {
+            ends_read(s->ends, part);
+            note_heard(part);
+        }
+        paused += part->is_paused;
+        if (part->caught_up_ms > was_ms) {
             arrays_add(&x, part);
             db_array_time(&x.a, part->caught_up_ms);
             changed++;
@@ -252,6 +267,7 @@ bool sink_store_caught_up(struct sink *s, struct reader_part *parts, size_t n, s
             oldest_ms = part->caught_up_ms;
     }
     metric_set(&sink_behind_ms, now_ms - oldest_ms);
+    metric_set(&sink_partitions_paused, paused);
     if (changed > 0) {
         arrays_args(&x, s->conf.group, 1, &args);
         ok = db_run(s->db, "sink_caught_up", &args, NULL, err);

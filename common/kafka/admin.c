@@ -52,8 +52,11 @@ static size_t settings_of(struct setting s[8], const struct topic *topic, bool i
     snprintf(s[n++].value, sizeof(s->value), "%lld", (long long)topic->max_message_bytes);
     if (is_replicated)
         s[n++] = (struct setting){"min.insync.replicas", "2"};
-    else
+    if (!is_replicated) { /* each record is on the disk before it is acknowledged; the index is
+                             rarely touched, for it is flushed with it */
         s[n++] = (struct setting){"flush.messages", "1"};
+        s[n++] = (struct setting){"index.interval.bytes", "65536"};
+    }
     return n;
 }
 

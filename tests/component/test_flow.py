@@ -1,7 +1,11 @@
 """The pipe and the sink, killed between any two of their steps (tests/support/programs/flow_driver.c owns them)."""
 import collections
+import os
+import pathlib
 import re
 import shutil
+import signal
+import time
 import uuid
 
 import confluent_kafka
@@ -52,7 +56,8 @@ def topics(kafka):
 def database(postgres, topics):
     text = (ROOT / "common/flow/sql/0001_flow.sql").read_text()
     postgres.script("DROP SCHEMA IF EXISTS flow_test CASCADE; CREATE SCHEMA flow_test; SET search_path TO flow_test;"
-                    + text + "CREATE TABLE effect (event_id uuid NOT NULL, amount int NOT NULL);")
+                    + text + "CREATE TABLE effect (event_id uuid NOT NULL, amount int NOT NULL); CREATE TABLE door (open int);"
+                      "CREATE TABLE beat AS SELECT clock_timestamp() AS at;")
     return postgres
 
 
@@ -147,16 +152,22 @@ def test_hard_case_04_a_killer_is_found_at_the_third_start(kafka, topics, databa
 def test_hard_case_04_ten_dead_letters_in_a_row_pause_the_partition(kafka, topics, database, workspace, shape):
     driver = Driver(workspace, shape, kafka, database)
     producer = confluent_kafka.Producer({"bootstrap.servers": kafka.brokers, "log_level": 0})
-    for i in range(40):
+    # One batch; runs of uneven length, so that its halves begin inside the paused partition's and end in a neighbour's.
+    good = [str(uuid.uuid4()) for _ in range(9)]
+    for _ in range(13):
         producer.produce("flow.in", value="poison", partition=0, headers=[("ce_id", str(uuid.uuid4()))])
-        producer.produce("flow.in", value=f"good {i}", partition=1, headers=[("ce_id", str(uuid.uuid4()))])
-    producer.flush(20)
+    for i, event_id in enumerate(good):
+        producer.produce("flow.in", value="good", partition=1 + i % 3, headers=[("ce_id", event_id)])
+    assert producer.flush(20) == 0
     driver.start()
-    wait_until(lambda: len(kafka.records("flow.out")) == 40, 20, "the other partition goes on")
+    wait_until(lambda: len(kafka.records("flow.out")) == len(good), 20, "the other partitions go on")
     wait_until(lambda: "paused until a restart" in driver.log_text(), 20, "it says so")
     assert driver.stop() == 0
     assert len(kafka.records("flow.dead")) == 10
     assert kafka.committed(f"flow.{shape}", "flow.in")[0] == 10
+    if shape == "sink":
+        assert {r["id"] for r in database.rows("SELECT event_id::text AS id FROM flow_test.effect")} == set(good)
+        assert database.value("SELECT next_offset FROM flow_test.kafka_offset WHERE partition = 0") == 10
 
 
 def test_poison_is_only_what_the_bytes_cause(kafka, database, workspace):
@@ -247,6 +258,7 @@ def test_hard_case_02_a_dead_relays_rows_are_sent_first(kafka, database, workspa
     one("first")
     first = Driver(workspace, "sink", kafka, database, instance="a")
     first.dies_at("sink.committed=kill")
+    database.script("UPDATE flow_test.outbox SET written_at = clock_timestamp() + interval '1 min'")  # too young for the sweep
     one("second")
     second = Driver(workspace, "sink", kafka, database, instance="b").start()
     wait_until(lambda: len(kafka.records("flow.out")) >= 2, 30, "both rows are relayed")
@@ -296,14 +308,100 @@ def test_hard_case_01_caught_up_to_is_not_silence(kafka, database, workspace):
     assert driver.stop() == 0
 
 
+def test_hard_case_01_heard_moves_on_while_records_come(kafka, database, workspace):
+    """A sink that is always a little behind hears all the same: an end holds until it is reached."""
+    driver = Driver(workspace, "sink", kafka, database)
+    driver.env["TONGBAO_FAILPOINTS"] = "sink.applied=sleep:400@*"
+    driver.start()
+    sql = "SELECT extract(epoch FROM min(caught_up_to))::float FROM flow_test.kafka_offset"
+    wait_until(lambda: database.value(sql) is not None, 20, "caught up once")
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.brokers, "log_level": 0, "linger.ms": 0})
+    began, last = time.monotonic(), None
+    while time.monotonic() - began < 8:
+        for partition in range(PARTITIONS):
+            producer.produce("flow.in", value="quiet", partition=partition, headers=[("ce_id", str(uuid.uuid4()))])
+        producer.poll(0)
+        time.sleep(0.04)
+        last = last or (time.monotonic() - began > 2 and database.value(sql)) or None
+    assert database.value(sql) > last + 2, "it stood still while records came"
+    producer.flush(20)
+    assert driver.stop() == 0
+
+
+def test_time_goes_on_without_partitions(kafka, database, workspace):
+    """A frozen broker takes the partitions away after the session's 6 s; what is due is due all the same."""
+    driver = Driver(workspace, "sink", kafka, database).start()
+    sql = "SELECT extract(epoch FROM clock_timestamp() - at)::float FROM flow_test.beat"
+    wait_until(lambda: "partitions assigned" in driver.log_text(), 20, "it has its partitions")
+    kafka.freeze()
+    try:
+        for _ in range(11):
+            time.sleep(1)
+            assert database.value(sql) < 3, "the clock stands"
+    finally:
+        kafka.thaw()
+    ids = send(kafka, ["after"])
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == len(ids), 30, "it goes on")
+    assert driver.stop() == 0
+
+
+def test_hard_case_05_a_silent_postgres_is_given_up(kafka, database, workspace):
+    """A backend that answers nothing, on a connection that stays open: another one within seconds."""
+    driver = Driver(workspace, "sink", kafka, database).start()
+    sql = "SELECT pid, state FROM pg_stat_activity WHERE application_name = 'flow.sink' AND pid <> {}"
+    wait_until(lambda: "partitions assigned" in driver.log_text(), 20, "it has its partitions")
+    while True:
+        backend = database.rows(sql.format(0))[0]["pid"]
+        os.kill(backend, signal.SIGSTOP)
+        if database.rows(sql.format(0))[0]["state"] == "idle":
+            break  # between two transactions: it holds no lock
+        os.kill(backend, signal.SIGCONT)
+    try:
+        ids = send(kafka, ["goes on"])
+        wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == len(ids), 30, "on another connection")
+        assert database.rows(sql.format(backend))
+        assert "did not answer within" in driver.log_text()
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    assert driver.stop() == 0
+
+
+def test_a_refused_event_may_come_back(kafka, database, workspace):
+    """What was refused for its time is applied when it is put back under its id; and then no more."""
+    driver = Driver(workspace, "sink", kafka, database).start()
+    [event_id] = send(kafka, ["early"])
+    wait_until(lambda: kafka.records("flow.dead"), 20, "refused")
+    [dead] = kafka.records("flow.dead")
+    assert (dead.id, dead.value, dead.headers["reason"]) == (event_id, b"early", "the door is closed")
+    database.script("INSERT INTO flow_test.door VALUES (1)")
+    producer = confluent_kafka.Producer({"bootstrap.servers": kafka.brokers, "log_level": 0})
+    for _ in range(2):
+        producer.produce("flow.in", key=event_id, value="early", headers=[("ce_id", event_id)])
+    assert producer.flush(20) == 0
+    wait_until(lambda: sum(kafka.committed("flow.sink", "flow.in").values()) == 3, 20, "all read")
+    assert driver.stop() == 0
+    assert [r["id"] for r in database.rows("SELECT event_id::text AS id FROM flow_test.effect")] == [event_id]
+    assert len(kafka.records("flow.dead")) == 1
+
+
+def cpu_s(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_postgres_away_and_back(kafka, database, workspace, _cluster):
     driver = Driver(workspace, "sink", kafka, database).start()
-    ids = send(kafka, [f"{i}" for i in range(50)])
-    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == 50, 20, "applied")
+    # Quiet ones are committed without waiting for the disk: what the crash takes is read again.
+    ids = send(kafka, [f"{i}" for i in range(50)] + [f"quiet {i}" for i in range(50)])
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == 100, 20, "applied")
     _cluster.kill()
     ids += send(kafka, [f"away {i}" for i in range(50)])
     wait_until(lambda: "waits for the offsets" in driver.log_text(), 20, "it waits and polls")
+    before, began = cpu_s(driver.pid), time.monotonic()
+    time.sleep(2)
+    assert cpu_s(driver.pid) - before < 0.5 * (time.monotonic() - began), "it spins"
     _cluster.start()
     wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == len(ids), 30, "it goes on")
     assert driver.stop() == 0
+    assert {r["id"] for r in database.rows("SELECT event_id::text AS id FROM flow_test.effect")} == set(ids)
     assert not kafka.records("flow.dead")

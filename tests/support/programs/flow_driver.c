@@ -4,8 +4,9 @@
  *     flow_driver pipe INSTANCE BROKERS                flow.in → flow.out
  *     flow_driver sink INSTANCE BROKERS CONNINFO       flow.in → table effect, and one record on flow.out each
  *
- * A value tells what to do: "poison" is refused, "abort" kills the process, "data" makes PostgreSQL refuse a row, "away" is transient trouble;
- * everything else passes. Ends at SIGTERM; exit codes by err_exit_code().
+ * A value tells what to do: "poison" is refused, "abort" kills the process, "data" makes PostgreSQL refuse a row, "early" is refused and may
+ * come back while table `door` is empty, "quiet…" says nothing on flow.out; everything else passes. Each tick notes its time in table `beat`.
+ * Ends at SIGTERM; exit codes by err_exit_code().
  */
 #include <signal.h>
 #include <stdio.h>
@@ -63,6 +64,18 @@ static enum outcome transform(void *ctx, const struct flow_record *in, int64_t n
     return OUTCOME_DONE;
 }
 
+/* Sets *ret when the record was refused. */
+static bool refuse_early(struct sink_tx *tx, const struct flow_record *in, bool *ret,
+                         struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+
+    if (!db_run(tx->db, "door", NULL, &res, err))
+        return false;
+    *ret = PQntuples(res) == 0;
+    return !*ret || sink_refuse(tx, in, "the door is closed", true, err);
+}
+
 static bool apply_one(struct sink_tx *tx, const struct flow_record *in, struct err *err)
 {
     struct db_args args = {0};
@@ -78,12 +91,28 @@ static bool apply_one(struct sink_tx *tx, const struct flow_record *in, struct e
         raise(SIGABRT);
     if (is(in, "poison"))
         return err_set(err, ERR_INPUT, "it says poison");
+    if (is(in, "early")) {
+        bool is_refused;
+
+        if (!refuse_early(tx, in, &is_refused, err))
+            return false;
+        if (is_refused)
+            return true;
+    }
     db_arg_text(&args, in->event_id);
     db_arg_text(&args, is(in, "data") ? "not a number" : "1");
     if (!db_run(tx->db, "effect", &args, NULL, err))
         return false;
+    if (in->value_len >= 5 && memcmp(in->value, "quiet", 5) == 0)
+        return true;
     record_header_add(&rec, "ce_id", derive(in));
     return sink_publish(tx, &rec, err);
+}
+
+static bool tick(void *ctx, struct sink_tx *tx, bool *ret_more, struct err *err)
+{
+    (void)ctx, (void)ret_more;
+    return db_run(tx->db, "beat", NULL, NULL, err);
 }
 
 static bool apply(void *ctx, struct sink_tx *tx, const struct flow_record *records, size_t n,
@@ -114,7 +143,9 @@ static bool run_sink(const struct sink_conf *conf, struct err *err)
 static bool run(char **argv, struct err *err)
 {
     static const struct db_statement effect[] = {
-        {"effect", "INSERT INTO effect (event_id, amount) VALUES ($1, $2::int)"}};
+        {"effect", "INSERT INTO effect (event_id, amount) VALUES ($1, $2::int)"},
+        {"door", "SELECT 1 FROM door"},
+        {"beat", "UPDATE beat SET at = clock_timestamp()"}};
     struct kafka_conf kafka = {.brokers = argv[3], .client_id = "flow-driver"};
     struct pipe_conf pipe = {.kafka = kafka,
                              .group = "flow.pipe",
@@ -141,7 +172,8 @@ static bool run(char **argv, struct err *err)
                              .tick_ms = 100,
                              .statements = effect,
                              .statements_n = ARRAY_LEN(effect),
-                             .apply = apply};
+                             .apply = apply,
+                             .tick = tick};
 
     return strcmp(argv[1], "pipe") == 0 ? run_pipe(&pipe, err) : run_sink(&sink, err);
 }
