@@ -71,23 +71,6 @@ void db_copy_bytes(struct db_copy *c, const void *data, size_t len)
     buf_add(&c->row, data, len);
 }
 
-void db_copy_jsonb(struct db_copy *c, const char *data, size_t len)
-{
-    if (!data) {
-        db_copy_null(c);
-        return;
-    }
-    put_int4(c, (int32_t)len + 1);
-    buf_char(&c->row, 1); /* the version of jsonb's binary form */
-    buf_add(&c->row, data, len);
-}
-
-void db_copy_int2(struct db_copy *c, int16_t value)
-{
-    put_int4(c, 2);
-    put_int2(c, value);
-}
-
 void db_copy_int4(struct db_copy *c, int32_t value)
 {
     put_int4(c, 4);

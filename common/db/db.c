@@ -1,5 +1,6 @@
 #include "common/db/db.h"
 
+#include <arpa/inet.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -227,6 +228,7 @@ static bool post(struct db *db, const char *name, const char *sql, const struct 
 {
     int n = args ? args->n : 0;
     const char *const *values = args ? args->values : NULL;
+    const int *lengths = args ? args->lengths : NULL, *formats = args ? args->formats : NULL;
 
     if (!db->conn)
         return err_set(err, ERR_TRANSIENT, "%s: not connected to PostgreSQL", name);
@@ -234,8 +236,8 @@ static bool post(struct db *db, const char *name, const char *sql, const struct 
         return false;
     if (db->pending_n == 0 && !PQenterPipelineMode(db->conn))
         return db_fail(db, NULL, name, err);
-    if (!(sql ? PQsendQueryParams(db->conn, sql, n, NULL, values, NULL, NULL, 0)
-              : PQsendQueryPrepared(db->conn, name, n, values, NULL, NULL, 0)))
+    if (!(sql ? PQsendQueryParams(db->conn, sql, n, NULL, values, lengths, formats, 0)
+              : PQsendQueryPrepared(db->conn, name, n, values, lengths, formats, 0)))
         return db_fail(db, NULL, name, err);
     db->pending[db->pending_n++] = name;
     return true;
@@ -348,6 +350,15 @@ void db_arg_time(struct db_args *a, int64_t wall_ms)
     a->n++;
 }
 
+void db_arg_bytes(struct db_args *a, const struct buf *array)
+{
+    if (a->n == DB_ARGS_MAX)
+        return;
+    a->lengths[a->n] = (int)array->len;
+    a->formats[a->n] = 1;
+    a->values[a->n++] = array->data;
+}
+
 /* ---- results */
 
 const char *db_text(const PGresult *res, int row, int col)
@@ -448,4 +459,35 @@ void db_array_time(struct buf *b, int64_t wall_ms)
     clock_format_utc(text, wall_ms);
     array_comma(b);
     buf_str(b, text);
+}
+
+#define BYTEA_OID          17
+#define BYTES_HEADER_BYTES 20 /* dimensions, has NULLs, type, size, lower bound */
+
+static void put_int(struct buf *b, size_t value)
+{
+    uint32_t wire = htonl((uint32_t)value);
+
+    buf_add(b, &wire, sizeof(wire));
+}
+
+void db_bytes_begin(struct buf *b)
+{
+    static const unsigned char later[BYTES_HEADER_BYTES];
+
+    buf_add(b, later, sizeof(later));
+}
+
+void db_bytes_add(struct buf *b, const void *data, size_t len)
+{
+    put_int(b, len);
+    buf_add(b, data, len);
+}
+
+void db_bytes_end(struct buf *b, size_t n)
+{
+    const uint32_t header[] = {htonl(1), 0, htonl(BYTEA_OID), htonl((uint32_t)n), htonl(1)};
+
+    if (!b->failed)
+        memcpy(b->data, header, sizeof(header));
 }

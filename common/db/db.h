@@ -66,11 +66,12 @@ void db_rollback(struct db *db);
 
 DEFINE_AUTO(auto_result, PGresult, PQclear)
 
-/* Arguments of one statement, in order. Text is borrowed until the call; numbers are kept inside.
- */
+/* Arguments of one statement, in order. Text and bytes are borrowed until the call; numbers are
+ * kept inside. */
 #define DB_ARGS_MAX 32
 struct db_args {
     const char *values[DB_ARGS_MAX];
+    int lengths[DB_ARGS_MAX], formats[DB_ARGS_MAX]; /* of binary ones */
     char numbers[DB_ARGS_MAX][32];
     int n;
 };
@@ -78,6 +79,7 @@ void db_arg_text(struct db_args *a, const char *text); /* NULL: SQL NULL */
 void db_arg_int(struct db_args *a, int64_t value);
 void db_arg_bool(struct db_args *a, bool value);
 void db_arg_time(struct db_args *a, int64_t wall_ms); /* timestamptz; 0: SQL NULL */
+void db_arg_bytes(struct db_args *a, const struct buf *array); /* of db_bytes_*() */
 
 /* Runs a prepared statement. ret NULL: no rows are wanted (see Together). */
 bool db_run(struct db *db, const char *statement, const struct db_args *args, PGresult **ret,
@@ -101,6 +103,11 @@ void db_array_int(struct buf *b, int64_t value);
 void db_array_time(struct buf *b, int64_t wall_ms); /* 0: SQL NULL */
 void db_array_end(struct buf *b);
 
+/* An array of bytea, in binary: begin, items, end. */
+void db_bytes_begin(struct buf *b);
+void db_bytes_add(struct buf *b, const void *data, size_t len);
+void db_bytes_end(struct buf *b, size_t n);
+
 /* Binary COPY … FROM STDIN: begin, rows, end. After a failure: roll back. */
 struct db_copy {
     struct db *db;
@@ -110,8 +117,6 @@ bool db_copy_begin(struct db_copy *c, struct db *db, const char *sql, struct err
 void db_copy_row(struct db_copy *c, int columns);
 void db_copy_null(struct db_copy *c);
 void db_copy_bytes(struct db_copy *c, const void *data, size_t len); /* text, bytea, json */
-void db_copy_jsonb(struct db_copy *c, const char *data, size_t len);
-void db_copy_int2(struct db_copy *c, int16_t value);
 void db_copy_int4(struct db_copy *c, int32_t value);
 void db_copy_int8(struct db_copy *c, int64_t value);
 void db_copy_bool(struct db_copy *c, bool value);

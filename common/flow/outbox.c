@@ -24,15 +24,16 @@
 #define KEPT_SINCE      "(SELECT max(acked_at) FROM outbox) - interval '10 min'"
 
 const struct db_statement outbox_statements[] = {
-    /* Writes this transaction's rows, and reads them together with what is unsent of the same
-     * keys. */
+    /* Writes this transaction's rows, and reads what is unsent of the same keys: in one order; of
+     * its own, which are at hand, the numbers alone. */
     {"outbox_write",
      "WITH mine AS ("
      " INSERT INTO outbox (topic, key, headers, value)"
      " SELECT t, k, h, v FROM unnest($1::text[], $2::bytea[], $3::bytea[], $4::bytea[])"
      " WITH ORDINALITY AS u(t, k, h, v, n) ORDER BY n"
-     " RETURNING seq, topic, key, headers, value)"
-     " SELECT * FROM mine UNION ALL"
+     " RETURNING seq)"
+     " SELECT seq, NULL AS topic, NULL::bytea AS key, NULL::bytea AS headers, NULL::bytea AS value"
+     " FROM mine UNION ALL"
      " SELECT seq, topic, key, headers, value FROM outbox"
      " WHERE key = ANY($2::bytea[]) AND acked_at IS NULL AND NOT seq = ANY($5::bigint[])"
      " ORDER BY 1"},
@@ -59,26 +60,46 @@ struct flight { /* a row that this process has sent and not yet marked */
     struct flight *next;
 };
 
+struct kept { /* a row of the open transaction, with all its bytes */
+    struct kept *next;
+    struct record rec;
+    char bytes[];
+};
+
 struct outbox {
     struct producer *producer;
     struct flight *flights;
-    PGresult *unsent; /* read by outbox_write(), sent by outbox_relay() */
+    struct kept *kept, **kept_end; /* in the order of their writing */
+    PGresult *unsent;              /* read by outbox_write(), sent by outbox_relay() */
     struct buf topics, keys, headers, values;
     size_t rows_n;
     int64_t acted_ms, sweep_due_ms, delete_due_ms;
 };
 
+static void columns_clear(struct outbox *o)
+{
+    struct buf *bytes[] = {&o->keys, &o->headers, &o->values};
+
+    buf_reset(&o->topics);
+    db_array_begin(&o->topics);
+    for (size_t i = 0; i < ARRAY_LEN(bytes); i++) {
+        buf_reset(bytes[i]);
+        db_bytes_begin(bytes[i]);
+    }
+    o->rows_n = 0;
+}
+
 static void rows_clear(struct outbox *o)
 {
-    buf_reset(&o->topics);
-    buf_reset(&o->keys);
-    buf_reset(&o->headers);
-    buf_reset(&o->values);
-    db_array_begin(&o->topics);
-    db_array_begin(&o->keys);
-    db_array_begin(&o->headers);
-    db_array_begin(&o->values);
-    o->rows_n = 0;
+    columns_clear(o);
+    for (struct kept *k = o->kept, *next; k; k = next) {
+        next = k->next;
+        free(k);
+    }
+    o->kept = NULL;
+    o->kept_end = &o->kept;
+    PQclear(o->unsent);
+    o->unsent = NULL;
 }
 
 bool outbox_open(struct outbox **ret, const struct producer_conf *conf, struct err *err)
@@ -107,7 +128,7 @@ void outbox_close(struct outbox *o)
         next = f->next;
         free(f);
     }
-    PQclear(o->unsent);
+    rows_clear(o);
     buf_done(&o->topics);
     buf_done(&o->keys);
     buf_done(&o->headers);
@@ -122,58 +143,81 @@ bool outbox_broken(const struct outbox *o)
 
 /* ---- writing */
 
-static void add_hex(struct buf *b, const void *data, size_t len)
+static size_t headers_bytes(const struct record *rec)
 {
-    static const char digits[] = "0123456789abcdef";
-    const unsigned char *bytes = data;
-    char pair[256];
+    size_t n = 0;
 
-    for (size_t i = 0; i < len;) {
-        size_t n = 0;
+    for (size_t i = 0; i < rec->headers_n; i++)
+        n += strlen(rec->headers[i].name) + 1 + rec->headers[i].value_len;
+    return n;
+}
 
-        for (; i < len && n + 2 <= sizeof(pair); i++) {
-            pair[n++] = digits[bytes[i] >> 4];
-            pair[n++] = digits[bytes[i] & 15];
-        }
-        buf_add(b, pair, n);
+static char *keep_bytes(char **at, const void *data, size_t len)
+{
+    char *kept = *at;
+
+    if (len > 0)
+        memcpy(kept, data, len);
+    *at += len;
+    return kept;
+}
+
+static struct kept *keep(const struct record *rec)
+{
+    size_t topic_len = strlen(rec->topic) + 1;
+    struct kept *k =
+        malloc(sizeof(*k) + topic_len + rec->key_len + rec->value_len + headers_bytes(rec));
+    char *at;
+
+    if (!k)
+        return NULL;
+    at = k->bytes;
+    k->next = NULL;
+    k->rec = *rec;
+    k->rec.topic = keep_bytes(&at, rec->topic, topic_len);
+    k->rec.key = keep_bytes(&at, rec->key, rec->key_len);
+    k->rec.value = keep_bytes(&at, rec->value, rec->value_len);
+    for (size_t i = 0; i < rec->headers_n; i++) {
+        const struct record_header *h = &rec->headers[i];
+
+        k->rec.headers[i].name = keep_bytes(&at, h->name, strlen(h->name) + 1);
+        k->rec.headers[i].value = keep_bytes(&at, h->value, h->value_len);
     }
+    return k;
 }
 
-static void begin_bytes(struct buf *b)
+/* Each header: length (2 bytes), name, length (4 bytes), value. */
+static void pack_headers(struct buf *ret, const struct record *rec)
 {
-    buf_str(b, b->len > 1 ? ",\"\\\\x" : "\"\\\\x");
-}
-
-static void add_bytes(struct buf *b, const void *data, size_t len)
-{
-    begin_bytes(b);
-    add_hex(b, data, len);
-    buf_char(b, '"');
-}
-
-static void add_headers(struct buf *b, const struct record *rec)
-{
-    begin_bytes(b);
     for (size_t i = 0; i < rec->headers_n; i++) {
         size_t name_len = strlen(rec->headers[i].name);
         uint16_t wire_name = htons((uint16_t)name_len);
         uint32_t wire_value = htonl((uint32_t)rec->headers[i].value_len);
 
-        add_hex(b, &wire_name, sizeof(wire_name));
-        add_hex(b, rec->headers[i].name, name_len);
-        add_hex(b, &wire_value, sizeof(wire_value));
-        add_hex(b, rec->headers[i].value, rec->headers[i].value_len);
+        buf_add(ret, &wire_name, sizeof(wire_name));
+        buf_add(ret, rec->headers[i].name, name_len);
+        buf_add(ret, &wire_value, sizeof(wire_value));
+        buf_add(ret, rec->headers[i].value, rec->headers[i].value_len);
     }
-    buf_char(b, '"');
 }
 
 bool outbox_add(struct outbox *o, const struct record *rec, struct err *err)
 {
+    AUTO(buf_done) struct buf headers;
+    struct kept *kept = keep(rec);
+
+    if (!kept)
+        return err_memory(err);
+    *o->kept_end = kept;
+    o->kept_end = &kept->next;
+    buf_init(&headers, ROWS_MAX_BYTES);
+    pack_headers(&headers, rec);
     db_array_text(&o->topics, rec->topic);
-    add_bytes(&o->keys, rec->key, rec->key_len);
-    add_headers(&o->headers, rec);
-    add_bytes(&o->values, rec->value, rec->value_len);
-    if (o->topics.failed || o->keys.failed || o->headers.failed || o->values.failed)
+    db_bytes_add(&o->keys, rec->key, rec->key_len);
+    db_bytes_add(&o->headers, headers.data, headers.len);
+    db_bytes_add(&o->values, rec->value, rec->value_len);
+    if (headers.failed || o->topics.failed || o->keys.failed || o->headers.failed ||
+        o->values.failed)
         return err_set(err, ERR_FATAL, "one transaction publishes more than %d MiB",
                        ROWS_MAX_BYTES >> 20);
     o->rows_n++;
@@ -232,17 +276,17 @@ static bool write_rows(struct outbox *o, struct db *db, struct err *err)
     buf_init(&ours, ROWS_MAX_BYTES);
     seqs_of(o, is_ours, &ours);
     db_array_end(&o->topics);
-    db_array_end(&o->keys);
-    db_array_end(&o->headers);
-    db_array_end(&o->values);
+    db_bytes_end(&o->keys, o->rows_n);
+    db_bytes_end(&o->headers, o->rows_n);
+    db_bytes_end(&o->values, o->rows_n);
     db_arg_text(&args, buf_text(&o->topics));
-    db_arg_text(&args, buf_text(&o->keys));
-    db_arg_text(&args, buf_text(&o->headers));
-    db_arg_text(&args, buf_text(&o->values));
+    db_arg_bytes(&args, &o->keys);
+    db_arg_bytes(&args, &o->headers);
+    db_arg_bytes(&args, &o->values);
     db_arg_text(&args, buf_text(&ours));
     ok = db_run(db, "outbox_write", &args, &o->unsent, err);
     buf_done(&ours);
-    rows_clear(o);
+    columns_clear(o);
     return ok;
 }
 
@@ -269,7 +313,7 @@ static void on_ack(void *ctx, const struct err *err)
 
 #define NAMES_MAX_BYTES 2048
 
-/* The opposite of add_headers(); names get their NUL in `names`. */
+/* The opposite of pack_headers(); names get their NUL in `names`. */
 static void read_headers(struct record *rec, const unsigned char *data, size_t len,
                          char names[NAMES_MAX_BYTES])
 {
@@ -300,10 +344,28 @@ static void read_headers(struct record *rec, const unsigned char *data, size_t l
     }
 }
 
+static void send_record(struct outbox *o, int64_t seq, const struct record *rec)
+{
+    struct flight *f = calloc(1, sizeof(*f));
+    struct err why = {0};
+
+    if (!f)
+        return; /* the sweep finds it */
+    f->seq = seq;
+    if (!producer_send(o->producer, rec, on_ack, f, &why)) {
+        log_err(LOG_WARN, "a record stays in the outbox until the sweep", &why);
+        free(f);
+        return;
+    }
+    f->next = o->flights;
+    o->flights = f;
+    FAILPOINT("outbox.sent");
+}
+
+/* A row that was read: another writer's, or an old one. */
 static void send_row(struct outbox *o, const PGresult *res, int row)
 {
     char names[NAMES_MAX_BYTES];
-    struct flight *f = calloc(1, sizeof(*f));
     struct record rec = {.topic = db_text(res, row, 1)};
     size_t headers_len = 0;
     unsigned char *key = PQunescapeBytea((const unsigned char *)db_text(res, row, 2), &rec.key_len);
@@ -311,32 +373,31 @@ static void send_row(struct outbox *o, const PGresult *res, int row)
         PQunescapeBytea((const unsigned char *)db_text(res, row, 3), &headers_len);
     unsigned char *value =
         PQunescapeBytea((const unsigned char *)db_text(res, row, 4), &rec.value_len);
-    struct err why = {0};
 
-    if (f && key && headers && value) {
-        f->seq = db_int(res, row, 0);
+    if (key && headers && value) {
         rec.key = key;
         rec.value = value;
         read_headers(&rec, headers, headers_len, names);
-        if (producer_send(o->producer, &rec, on_ack, f, &why)) {
-            f->next = o->flights;
-            o->flights = f;
-            f = NULL;
-            FAILPOINT("outbox.sent");
-        } else {
-            log_err(LOG_WARN, "a record stays in the outbox until the sweep", &why);
-        }
+        send_record(o, db_int(res, row, 0), &rec);
     }
-    free(f);
     PQfreemem(key);
     PQfreemem(headers);
     PQfreemem(value);
 }
 
+/* All in the order of their writing; a row without a topic is the next of those at hand. */
 static void send_rows(struct outbox *o, const PGresult *res)
 {
-    for (int row = 0; row < PQntuples(res); row++)
-        send_row(o, res, row);
+    const struct kept *kept = o->kept;
+
+    for (int row = 0; row < PQntuples(res); row++) {
+        if (db_text(res, row, 1)) {
+            send_row(o, res, row);
+        } else if (kept) {
+            send_record(o, db_int(res, row, 0), &kept->rec);
+            kept = kept->next;
+        }
+    }
 }
 
 /* Drops the flights that are over: marked ones, and failed ones, which the sweep finds again. */
@@ -367,15 +428,12 @@ void outbox_relay(struct outbox *o)
         FAILPOINT("outbox.relay");
         send_rows(o, o->unsent);
     }
-    PQclear(o->unsent);
-    o->unsent = NULL;
+    rows_clear(o);
 }
 
 void outbox_forget(struct outbox *o)
 {
     rows_clear(o);
-    PQclear(o->unsent);
-    o->unsent = NULL;
     for (struct flight *f = o->flights; f; f = f->next)
         if (atomic_load(&f->state) == FLIGHT_MARKED)
             atomic_store(&f->state, FLIGHT_ACKED);

@@ -46,6 +46,29 @@ static void writes_numbers_and_times(void **state)
     buf_done(&b);
 }
 
+static void writes_bytes(void **state)
+{
+    static const unsigned char want[] = {0, 0, 0, 1, 0,    0, 0,    0, 0, 0, 0, 17, 0, 0, 0, 2,
+                                         0, 0, 0, 1, 0,    0, 0,    2, 0, 255, 0, 0, 0, 0};
+    struct db_args args = {0};
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 1024);
+    db_bytes_begin(&b);
+    db_bytes_add(&b, "\0\377", 2);
+    db_bytes_add(&b, NULL, 0);
+    db_bytes_end(&b, 2);
+    assert_int_equal(b.len, sizeof(want));
+    assert_memory_equal(b.data, want, sizeof(want));
+    db_arg_text(&args, "before");
+    db_arg_bytes(&args, &b);
+    assert_int_equal(args.formats[0], 0);
+    assert_int_equal(args.formats[1], 1);
+    assert_int_equal(args.lengths[1], sizeof(want));
+    buf_done(&b);
+}
+
 static void keeps_arguments(void **state)
 {
     struct db_args args = {0};
@@ -97,6 +120,7 @@ int main(void)
 
     TEST_ADD_ROWS(&list, rows, writes_arrays);
     TEST_ADD(&list, writes_numbers_and_times);
+    TEST_ADD(&list, writes_bytes);
     TEST_ADD(&list, keeps_arguments);
     TEST_ADD(&list, refuses_a_bad_connection_string);
     TEST_ADD(&list, says_when_the_server_is_away);
