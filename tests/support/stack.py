@@ -231,11 +231,11 @@ def brief(incident):
 class Stack:
     """The whole system. `services` by name ("intake", …); `smtp` and `hooks` are the receivers."""
 
-    def __init__(self, workspace, kafka, database, policy=None):
+    def __init__(self, workspace, kafka, database, policy=None, smtp=None):
         self.workspace, self.kafka, self.database = workspace, kafka, database
         self.policy = pathlib.Path(policy or ROOT / "deploy/policy")
         self.clock = ShiftedClock(workspace)
-        self.smtp = SmtpSink("127.0.0.1", free_port())
+        self.smtp = smtp or SmtpSink("127.0.0.1", free_port())
         self.hooks = HttpSink("127.0.0.1", free_port())
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
