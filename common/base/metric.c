@@ -73,14 +73,14 @@ static void print_histogram(struct buf *out, const struct metric *m)
     buf_printf(out, "\n%s_count %" PRId64 "\n", m->name, count);
 }
 
-/* Writes help with the characters that `page` cannot hold replaced or escaped. */
-static void print_help(struct buf *out, const char *help, char special, const char *escaped)
+/* One line of the page: line ends become blanks, backslashes are escaped. */
+static void print_help(struct buf *out, const char *help)
 {
     for (; *help; help++) {
         if (*help == '\n')
             buf_char(out, ' ');
-        else if (*help == special)
-            buf_str(out, escaped);
+        else if (*help == '\\')
+            buf_str(out, "\\\\");
         else
             buf_char(out, *help);
     }
@@ -90,21 +90,11 @@ void metric_print(struct buf *out)
 {
     for (const struct metric *m = first; m; m = m->next) {
         buf_printf(out, "# HELP %s ", m->name);
-        print_help(out, m->help, '\\', "\\\\");
+        print_help(out, m->help);
         buf_printf(out, "\n# TYPE %s %s\n", m->name, type_name(m->type));
         if (m->type == METRIC_TYPE_HISTOGRAM)
             print_histogram(out, m);
         else
             buf_printf(out, "%s %" PRId64 "\n", m->name, metric_get(m));
-    }
-}
-
-void metric_print_markdown(struct buf *out)
-{
-    buf_str(out, "| metric | type | meaning |\n|---|---|---|\n");
-    for (const struct metric *m = first; m; m = m->next) {
-        buf_printf(out, "| `%s` | %s | ", m->name, type_name(m->type));
-        print_help(out, m->help, '|', "\\|");
-        buf_str(out, " |\n");
     }
 }

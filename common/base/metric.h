@@ -55,7 +55,4 @@ void metric_observe_us(struct metric *m, int64_t us);
 /* The text exposition format of Prometheus, all registered metrics in order of name. */
 void metric_print(struct buf *out);
 
-/* docs/metrics.md is made of these. */
-void metric_print_markdown(struct buf *out);
-
 #endif

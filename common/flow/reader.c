@@ -216,7 +216,7 @@ void reader_close(struct reader *r)
 
 /* ---- reading */
 
-struct reader_part *reader_find(struct reader *r, const char *topic, int32_t partition)
+static struct reader_part *find_part(struct reader *r, const char *topic, int32_t partition)
 {
     if (r->last && r->last->partition == partition && strcmp(r->last->topic, topic) == 0)
         return r->last;
@@ -256,7 +256,7 @@ static bool found_gap(struct reader *r, struct reader_part *part, int64_t low, s
 static bool out_of_range(struct reader *r, const rd_kafka_message_t *msg, struct err *err)
 {
     const char *topic = msg->rkt ? rd_kafka_topic_name(msg->rkt) : "";
-    struct reader_part *part = reader_find(r, topic, msg->partition);
+    struct reader_part *part = find_part(r, topic, msg->partition);
     int64_t low = 0, high = 0;
     rd_kafka_resp_err_t rc;
 
@@ -345,7 +345,7 @@ bool reader_poll(struct reader *r, int64_t wait_ms, rd_kafka_message_t **ret,
         return true;
     if (msg->err)
         return news(r, msg, err);
-    part = reader_find(r, rd_kafka_topic_name(msg->rkt), msg->partition);
+    part = find_part(r, rd_kafka_topic_name(msg->rkt), msg->partition);
     if (!part || part->is_paused)
         return true; /* of an assignment that is gone, or fetched before the pause */
     if (part->verify >= 0)
@@ -371,7 +371,7 @@ bool reader_is_assigned(const struct reader *r)
     return r->is_assigned;
 }
 
-void reader_pause(struct reader *r, struct reader_part *part)
+static void pause_part(struct reader *r, struct reader_part *part)
 {
     AUTO(auto_partitions)
     rd_kafka_topic_partition_list_t *one = rd_kafka_topic_partition_list_new(1);
@@ -387,7 +387,7 @@ void reader_pause(struct reader *r, struct reader_part *part)
 void reader_note_dead(struct reader *r, struct reader_part *part)
 {
     if (++part->dead_in_row >= READER_DEAD_IN_ROW_MAX && !part->is_paused)
-        reader_pause(r, part);
+        pause_part(r, part);
 }
 
 void reader_note_done(struct reader_part *part)

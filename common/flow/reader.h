@@ -69,10 +69,8 @@ bool reader_poll(struct reader *r, int64_t wait_ms, rd_kafka_message_t **ret,
                  struct reader_part **ret_part, struct err *err) MUST_CHECK;
 
 struct reader_part *reader_parts(struct reader *r, size_t *ret_n);
-struct reader_part *reader_find(struct reader *r, const char *topic, int32_t partition);
 rd_kafka_t *reader_handle(struct reader *r);
 bool reader_is_assigned(const struct reader *r);
-void reader_pause(struct reader *r, struct reader_part *part);
 
 /* Notes that a record of this partition was dead-lettered, or handled: pauses after
  * READER_DEAD_IN_ROW_MAX. */

@@ -448,13 +448,3 @@ int64_t http_received_wall_ms(const struct http_request *req)
 {
     return req->received_wall_ms;
 }
-
-void http_set_ctx(struct http_request *req, void *ctx)
-{
-    req->ctx = ctx;
-}
-
-void *http_get_ctx(const struct http_request *req)
-{
-    return req->ctx;
-}

@@ -81,7 +81,6 @@ struct http_request {
     struct http_request *older, *newer;
 
     const struct http_route *route;
-    void *ctx;
     int64_t received_wall_ms;
     const char *peer; /* in the block */
     char *body;

@@ -84,8 +84,6 @@ const char *http_body(const struct http_request *req,
                       size_t *ret_len); /* "" when empty; NUL-terminated behind len */
 const char *http_peer(const struct http_request *req);         /* address without port */
 int64_t http_received_wall_ms(const struct http_request *req); /* when the last byte had come */
-void http_set_ctx(struct http_request *req, void *ctx); /* one pointer for the handler's own use */
-void *http_get_ctx(const struct http_request *req);
 
 /* ---- answering */
 struct http_reply_header {

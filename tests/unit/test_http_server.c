@@ -44,9 +44,6 @@ static void on_show(void *ctx, struct http_request *req)
     assert_string_equal(http_body(req, &len), "");
     assert_int_equal(len, 0);
     assert_true(http_received_wall_ms(req) > 0);
-    assert_null(http_get_ctx(req));
-    http_set_ctx(req, text);
-    assert_ptr_equal(http_get_ctx(req), text);
     (void)snprintf(text, sizeof(text), "[%s][%s][%s][%s][%s]", http_param(req, 0),
                    http_param(req, 1), query ? query : "-", header ? header : "-", http_peer(req));
     reply_text(req, 200, text);

@@ -81,22 +81,6 @@ static void page_is_the_text_format(void **state)
     assert_int_equal(metric_get(&test_b_seconds), 4);
 }
 
-static void markdown_is_one_row_each(void **state)
-{
-    AUTO(buf_done) struct buf page;
-    char own[1024];
-
-    (void)state;
-    buf_init(&page, 1 << 20);
-    metric_print_markdown(&page);
-    assert_int_equal(
-        strncmp(buf_text(&page), "| metric | type | meaning |\n|---|---|---|\n| `", 45), 0);
-    keep_own(&page, own, sizeof(own));
-    assert_string_equal(own, "| `test_a_open` | gauge | open now |\n"
-                             "| `test_b_seconds` | histogram | how long \\| it \\ took |\n"
-                             "| `test_c_total` | counter | things that happened |\n");
-}
-
 static const struct bucket_row {
     const char *name;
     int64_t us;
@@ -156,7 +140,6 @@ int main(void)
     static struct test_list list;
 
     TEST_ADD(&list, page_is_the_text_format);
-    TEST_ADD(&list, markdown_is_one_row_each);
     TEST_ADD_ROWS(&list, bucket_rows, observation_falls_in_its_bucket);
     TEST_ADD(&list, threads_lose_nothing);
     return test_run("metric", &list);
