@@ -356,7 +356,7 @@ broker.heartbeat.interval.ms=500
 
     def create_topic(self, name, partitions=8, **config):
         """As `tongbao topics create` would on one broker, for tests of a part that needs no more than this topic."""
-        config = {"message.timestamp.type": "LogAppendTime", "flush.messages": "1",
+        config = {"message.timestamp.type": "LogAppendTime", "flush.messages": "1", "index.interval.bytes": "65536",
                   **{k.replace("_", "."): str(v) for k, v in config.items()}}
         topic = confluent_kafka.admin.NewTopic(name, partitions, 1, config=config)
         admin = self.admin()  # its requests fail when it is dropped
