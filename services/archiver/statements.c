@@ -9,10 +9,15 @@ const struct db_statement archiver_statements[] = {
     {"incarnations", "SELECT topic, partition, incarnation FROM kafka_offset"
                      " WHERE consumer_group = 'archiver'"},
 
-    /* The events among these ids that have had their effect, with what they were. */
-    {"known_events", "SELECT event_id, encode(sha256(value), 'hex') FROM event"
-                     " WHERE event_id = ANY ($1::uuid[]) AND NOT is_repeat AND problem IS NULL"
-                     " ORDER BY event_id"},
+    /* The events among these ids that have had their effect, with what they were (store.c,
+     * content_of). */
+    {"known_events",
+     "SELECT event_id, encode(sha256(convert_to(type || E'\n' || CASE"
+     " WHEN type LIKE 'action.%' OR type = 'report.supplemented'"
+     " THEN regexp_replace(body, '\"occurred_at\":\"[^\"]*\"', '') ELSE body END, 'UTF8')), 'hex')"
+     " FROM event CROSS JOIN LATERAL (SELECT convert_from(value, 'UTF8') AS body) b"
+     " WHERE event_id = ANY ($1::uuid[]) AND NOT is_repeat AND problem IS NULL"
+     " ORDER BY event_id"},
 
     {"make_months", "SELECT make_months($1::int)"},
 

@@ -172,27 +172,46 @@ static int find_known(const PGresult *known, const char *id)
     return -1;
 }
 
+/* The digest of what an event says. An action or a supplement that is sent again came later, which
+ * its occurred_at says: that is not told apart. */
+static void content_of(char ret_hex[SHA256_HEX_MAX], const struct flow_record *rec)
+{
+    static const char when[] = "\"occurred_at\":\"";
+    const size_t when_len = sizeof(when) - 1;
+    bool is_follow_up = strncmp(rec->event_type, "action.", 7) == 0 ||
+                        strcmp(rec->event_type, "report.supplemented") == 0;
+    const char *value = rec->value, *end = value + rec->value_len;
+    const char *from = is_follow_up ? memmem(value, rec->value_len, when, when_len) : NULL;
+    const char *to =
+        from ? memchr(from + when_len, '"', (size_t)(end - from) - when_len) : NULL;
+    uint8_t digest[SHA256_LEN];
+    struct sha256 h;
+
+    sha256_begin(&h);
+    sha256_add(&h, rec->event_type, strlen(rec->event_type));
+    sha256_add(&h, "\n", 1);
+    sha256_add(&h, value, (size_t)((to ? from : end) - value));
+    if (to)
+        sha256_add(&h, to + 1, (size_t)(end - to) - 1);
+    sha256_end(&h, digest);
+    hex_encode(ret_hex, digest, sizeof(digest));
+}
+
 /* An event whose id the sink has seen before: what is it here? */
 static enum fate fate_of_seen(const struct batch *b, size_t at)
 {
     const struct flow_record *rec = &b->records[at];
     int row = find_known(b->known, rec->event_id);
-    uint8_t digest[SHA256_LEN];
-    char hex[SHA256_HEX_MAX];
+    char content[SHA256_HEX_MAX], first[SHA256_HEX_MAX];
 
-    if (row >= 0) {
-        sha256(rec->value, rec->value_len, digest);
-        hex_encode(hex, digest, sizeof(digest));
-        return strcmp(hex, db_text(b->known, row, 1)) == 0 ? FATE_REPEAT : FATE_CONFLICT;
-    }
+    content_of(content, rec);
+    if (row >= 0)
+        return strcmp(content, db_text(b->known, row, 1)) == 0 ? FATE_REPEAT : FATE_CONFLICT;
     for (size_t i = at; i-- > 0;) {
-        const struct flow_record *other = &b->records[i];
-
-        if (b->fates[i] == FATE_EVENT && strcmp(other->event_id, rec->event_id) == 0)
-            return other->value_len == rec->value_len &&
-                           memcmp(other->value, rec->value, rec->value_len) == 0
-                       ? FATE_REPEAT
-                       : FATE_CONFLICT;
+        if (b->fates[i] != FATE_EVENT || strcmp(b->records[i].event_id, rec->event_id) != 0)
+            continue;
+        content_of(first, &b->records[i]);
+        return strcmp(content, first) == 0 ? FATE_REPEAT : FATE_CONFLICT;
     }
     return FATE_EVENT; /* only a dead letter, or an unreadable record, had this id */
 }
@@ -332,7 +351,7 @@ static bool write_single(struct batch *b, struct err *err)
 
     if (!db_exec(b->db, "SAVEPOINT single", err))
         return false;
-    if (write_batch(b, err))
+    if (write_batch(b, err) && db_settle(b->db, err)) /* now, not with the commit */
         return true;
     if (err->kind != ERR_INPUT || !db_exec(b->db, "ROLLBACK TO SAVEPOINT single", err))
         return false;

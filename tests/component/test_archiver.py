@@ -21,6 +21,10 @@ def topic_of(kind):
     return f"tongbao.{'escalation' if noun == 'obligation' else noun}.v1"
 
 
+def canonical(body):
+    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 class Incident:
     """Makes events of one incident from the contract's examples."""
 
@@ -30,8 +34,8 @@ class Incident:
     def event(self, kind, event_id=None, **changes):
         body = json.loads((EXAMPLES / f"{kind}.json").read_text())
         body.update(incident_id=self.id, enterprise_id=self.enterprise, **changes)
-        return Record(topic_of(kind), self.id, json.dumps({k: v for k, v in body.items() if v is not None},
-                                                          ensure_ascii=False), kind, event_id or str(uuid.uuid4()))
+        return Record(topic_of(kind), self.id, canonical({k: v for k, v in body.items() if v is not None}), kind,
+                      event_id or str(uuid.uuid4()))
 
 
 class Record:
@@ -264,6 +268,48 @@ def test_hard_case_14_a_repeat_has_no_effect_and_other_bytes_are_flagged(archive
     now = archiver.service.metrics()
     assert now["archiver_repeats_total"] - before["archiver_repeats_total"] == 2
     assert now["archiver_conflicts_total"] - before["archiver_conflicts_total"] == 2
+
+
+@pytest.mark.parametrize("kind, field", [("action.confirmed", "note"), ("report.supplemented", "summary")])
+def test_an_action_that_is_sent_again_is_no_conflict(archiver, kind, field):
+    """It came later, which its occurred_at says; all else must be the same, its type too."""
+    incident = Incident()
+    def sent(at, text, kind=kind):
+        return incident.event(kind, first.id if at else None, occurred_at=f"2026-11-22T03:00:0{at}.000Z",
+                              **{field: text + ' "occurred_at":"x"'})
+    first = sent(0, "一")
+    before = archiver.service.metrics()["archiver_conflicts_total"]
+    archiver.send(first, sent(1, "一"))  # in one batch, or nearly so
+    archiver.archived()
+    archiver.send(sent(2, "一"), sent(3, "二"), *([sent(4, "一", "action.contained")] if field == "note" else []))
+    archiver.archived()
+    flags = [(row["is_repeat"], row["is_conflict"]) for row in archiver.database.rows(
+        'SELECT is_repeat, is_conflict FROM archive.event WHERE event_id = %s ORDER BY "offset"', first.id)]
+    wanted = [(False, False), (True, False), (True, False), (True, True), (True, True)]
+    assert flags == wanted[:len(flags)] and len(flags) == (5 if field == "note" else 4)
+    assert archiver.service.metrics()["archiver_conflicts_total"] - before == len(flags) - 3
+
+
+def test_hard_case_10_what_another_enterprise_says_is_not_shown(archiver):
+    """B sends an action on A's incident before anybody knows whose it is."""
+    incident, other = Incident(), str(uuid.uuid4())
+    actor = {"scope": "enterprise", "id": "k", "name": "B 的人"}
+    foreign = incident.event("action.confirmed", reason="B 的话", actor=actor)
+    body = json.loads(foreign.value)
+    body["enterprise_id"] = other
+    foreign.value = canonical(body).encode()
+    own = incident.event("action.confirmed", reason="A 的话", actor={**actor, "name": "A 的人"})
+    body = json.loads(incident.event("action.confirmed", actor={"scope": "park", "id": "k", "name": "值班"}).value)
+    body["enterprise_id"] = str(uuid.uuid4())  # the park's: the incident was not visible yet
+    park = Record("tongbao.action.v1", incident.id, canonical(body), "action.confirmed", str(uuid.uuid4()))
+    archiver.send(foreign, own, park)
+    archiver.archived()
+    archiver.send(incident.event("report.submitted"))
+    wait_until(lambda: archiver.view("incident", incident), 20, "the incident is shown")
+    rows = archiver.view("timeline", incident)
+    assert {row["event_id"] for row in rows if row["type"] == "action.confirmed"} == {own.id, park.id}
+    assert "B 的" not in json.dumps([row["body"] for row in rows], ensure_ascii=False)
+    assert {row["enterprise_id"] for row in rows} == {incident.enterprise}
 
 
 def test_a_record_that_was_only_a_dead_letter_before_still_counts(archiver):

@@ -11,7 +11,7 @@ CREATE TABLE event (
     partition     int         NOT NULL,
     incarnation   int         NOT NULL,             -- of the topic: grows when its log turned out to be another one
     is_repeat     boolean     NOT NULL,             -- an earlier record is the same event: this one has no effect
-    is_conflict   boolean     NOT NULL,             -- a repeat with other bytes
+    is_conflict   boolean     NOT NULL,             -- a repeat that says something else
     topic         text        NOT NULL,
     type          text,                             -- header ce_type
     problem       text,                             -- why this record is no event (unreadable, or a dead letter); NULL: it is one

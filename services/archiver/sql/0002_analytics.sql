@@ -55,16 +55,20 @@ COMMENT ON COLUMN analytics.incident.graded_at IS 'when the first grade was stor
 COMMENT ON COLUMN analytics.incident.incident_seq IS 'the escalator''s count of what it applied or refused; orders states';
 COMMENT ON COLUMN analytics.incident.policy_version IS 'SHA-256 of the policy that gave the grade';
 
+-- What one enterprise says of another's incident is no part of it: it may have been sent before anybody could tell whose the incident is.
 CREATE VIEW analytics.timeline AS
-SELECT e.incident_id, e.enterprise_id, e.event_id, e.type, e.occurred_at, e.appended_at, analytics.header(e.headers, 'ce_source') AS source,
-       b.body #>> '{actor,scope}' AS actor_scope, b.body #>> '{actor,name}' AS actor_name, b.body, e.topic, e.partition, e."offset"
+SELECT e.incident_id, coalesce(i.enterprise_id, e.enterprise_id) AS enterprise_id, e.event_id, e.type, e.occurred_at, e.appended_at,
+       analytics.header(e.headers, 'ce_source') AS source, b.body #>> '{actor,scope}' AS actor_scope, b.body #>> '{actor,name}' AS actor_name,
+       b.body, e.topic, e.partition, e."offset"
   FROM archive.event e
+  LEFT JOIN archive.incident i ON i.incident_id = e.incident_id
  CROSS JOIN LATERAL (SELECT analytics.body(e.value) AS body) b
- WHERE e.problem IS NULL AND NOT e.is_repeat;
+ WHERE e.problem IS NULL AND NOT e.is_repeat
+   AND (i.incident_id IS NULL OR e.enterprise_id = i.enterprise_id OR b.body #>> '{actor,scope}' = 'park');
 
-COMMENT ON VIEW analytics.timeline IS 'every event once, as it was archived; repeats, dead letters and unreadable records are left out';
+COMMENT ON VIEW analytics.timeline IS 'every event once, as it was archived; left out are repeats, dead letters, unreadable records, and what another enterprise sent about an incident';
 COMMENT ON COLUMN analytics.timeline.incident_id IS 'the incident that it is about';
-COMMENT ON COLUMN analytics.timeline.enterprise_id IS 'the enterprise that the incident belongs to';
+COMMENT ON COLUMN analytics.timeline.enterprise_id IS 'the enterprise that the incident belongs to; while that is not known, the one that sent the event';
 COMMENT ON COLUMN analytics.timeline.event_id IS 'id of the event: a repeat of the same work has the same one';
 COMMENT ON COLUMN analytics.timeline.type IS 'what happened: report.submitted, incident.classified, action.acknowledged, …';
 COMMENT ON COLUMN analytics.timeline.occurred_at IS 'when it happened; in a derived event it follows from its input';
