@@ -33,8 +33,10 @@ const struct command commands[] = {
     {"enterprise list", "", "lists the registered enterprises", "", "pg", enterprise_list},
     {"enterprise key", "CODE", "makes a new key for an enterprise, or revokes one",
      "Without --revoke: makes a key with --label and --scopes and shows it once. With --revoke ID: "
-     "the\n"
-     "key is refused by every intake instance within two seconds.\n",
+     "an\n"
+     "intake instance refuses the key as soon as it has read the registry again: within its\n"
+     "registry_refresh_ms (1 s unless set otherwise) and the time of that read, while it reaches\n"
+     "PostgreSQL; while it does not (intake_database_there is 0), it still accepts the key.\n",
      "pg label scopes revoke", enterprise_key},
     {"submit", "FILE", "posts a report (JSON; - = standard input)",
      "The key comes from --key, or from TONGBAO_KEY_<CODE> with --as CODE. The same file again is "
@@ -48,8 +50,9 @@ const struct command commands[] = {
     {"replay", "", "lists dead letters, or puts them back into their topics",
      "Without --id and --all: lists them with their reasons. With one of these: sends key, headers "
      "and\n"
-     "bytes to the topic they came from. Do it after the cause is mended. Ids make a repeat "
-     "harmless.\n",
+     "bytes to the topic they came from, once, however many groups refused them. Do it after the "
+     "cause\n"
+     "is mended. --all leaves alone what was put back before; --id puts it back once more.\n",
      "kafka_brokers kafka_properties id all", replay_run},
     {"offsets accept", "",
      "lets a group go on behind records that were removed before it read them",

@@ -424,6 +424,8 @@ bool enterprise_key(const struct ctl_conf *conf, char **args, struct err *err)
     if (!text || !split_scopes(text, scopes, &n))
         return err_set(err, ERR_CONFIG, "--scopes: report, act, read, separated by commas; got %s",
                        conf->scopes);
+    if (!park_label_valid(conf->label))
+        return err_set(err, ERR_CONFIG, "--label: at most %d characters of UTF-8", PARK_LABEL_MAX);
     if (!sql_open(&db, conf->pg, err) || !find_enterprise(db, args[0], &id, err))
         return false;
     if (*conf->revoke)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
 #include "proto/shape_rows.h"
 #include "services/ctl/park.def"
 
@@ -38,6 +39,13 @@ bool park_scopes_valid(const char *const *scopes, size_t n)
             return false;
     }
     return n > 0;
+}
+
+bool park_label_valid(const char *label)
+{
+    size_t len = strlen(label);
+
+    return utf8_valid(label, len) && utf8_count(label, len) <= PARK_LABEL_MAX;
 }
 
 void park_secret_new(struct park_secret *ret)

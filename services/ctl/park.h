@@ -31,6 +31,8 @@ void park_enterprise_id(struct id *ret, const char *code);
 void park_person_id(struct id *ret, const char *enterprise_id, const char *name);
 
 bool park_scopes_valid(const char *const *scopes, size_t n);
+#define PARK_LABEL_MAX 100 /* characters; intake shows a key's label as its name */
+bool park_label_valid(const char *label);
 
 /* A key's text, its id and the hash that is kept. */
 struct park_secret {

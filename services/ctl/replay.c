@@ -1,9 +1,17 @@
-/* `tongbao replay`: dead letters, listed or put back where they came from. */
+/*
+ * `tongbao replay`: dead letters, listed or put back where they came from.
+ *
+ * A record that several groups refuse has a letter of each, and is put back once: readers of a
+ * topic are all its groups. What is put back carries `replayed-from`, the place of the record that
+ * it is a copy of; so does its letter when it is refused again, and the receipt that is left among
+ * the dead letters. A place that one of these names was put back before: --all leaves it alone.
+ */
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/kafka/producer.h"
 #include "proto/event.h"
 #include "services/ctl/command.h"
@@ -12,8 +20,9 @@
 enum { POLL_MS = 1000, SILENT_POLLS_MAX = 20, METADATA_TIMEOUT_MS = 10000, INFLIGHT_MAX = 100000 };
 
 /* What common/flow adds beside the original's own headers. */
-static const char *const own_headers[] = {"reason", "group", "origin-topic", "origin-partition",
-                                          "origin-offset"};
+static const char *const own_headers[] = {"reason",           "group",         "origin-topic",
+                                          "origin-partition", "origin-offset", "replayed-from"};
+enum { PLACE_MAX_BYTES = 192 };
 
 DEFINE_AUTO(auto_kafka, rd_kafka_t, rd_kafka_destroy)
 
@@ -124,14 +133,55 @@ static void header(const rd_kafka_message_t *msg, const char *name, char *ret, s
         (void)snprintf(ret, size, "%.*s", (int)len, (const char *)value);
 }
 
+/* Where the record lay that this letter is about, or the one that it was a copy of; "" when it does
+ * not say. */
+static void place_of(const rd_kafka_message_t *msg, char ret[PLACE_MAX_BYTES])
+{
+    char topic[128], partition[16], offset[32];
+
+    header(msg, "replayed-from", ret, PLACE_MAX_BYTES);
+    header(msg, "origin-topic", topic, sizeof(topic));
+    header(msg, "origin-partition", partition, sizeof(partition));
+    header(msg, "origin-offset", offset, sizeof(offset));
+    if (!*ret && *topic)
+        (void)snprintf(ret, PLACE_MAX_BYTES, "%s/%s/%s", topic, partition, offset);
+}
+
+static bool is_receipt(const rd_kafka_message_t *msg)
+{
+    char topic[128], place[PLACE_MAX_BYTES];
+
+    header(msg, "origin-topic", topic, sizeof(topic));
+    header(msg, "replayed-from", place, sizeof(place));
+    return *place && !*topic;
+}
+
 /* ---- list */
+
+struct listing {
+    json_t *rows;   /* dead letters */
+    json_t *places; /* its keys: what was put back */
+};
+
+/* Notes what was put back before. */
+static bool note_place(void *ctx, rd_kafka_message_t *msg, struct err *err)
+{
+    json_t *places = ctx;
+    char place[PLACE_MAX_BYTES];
+
+    (void)err;
+    header(msg, "replayed-from", place, sizeof(place));
+    if (*place)
+        json_object_set_new_nocheck(places, place, json_true());
+    return true;
+}
 
 static json_t *describe(const rd_kafka_message_t *msg)
 {
     static const char *const shown[] = {
         "ce_id", "ce_type", "origin-topic", "origin-partition", "origin-offset", "group", "reason"};
     json_t *row = json_object();
-    char text[300];
+    char text[300], place[PLACE_MAX_BYTES];
 
     for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
         json_t *value;
@@ -142,14 +192,31 @@ static json_t *describe(const rd_kafka_message_t *msg)
     }
     json_object_set_new(row, "partition", json_integer(msg->partition));
     json_object_set_new(row, "offset", json_integer(msg->offset));
+    place_of(msg, place);
+    json_object_set_new_nocheck(row, "place", json_string_nocheck(place));
     return row;
 }
 
 static bool list_one(void *ctx, rd_kafka_message_t *msg, struct err *err)
 {
-    (void)err;
-    json_array_append_new(ctx, describe(msg));
-    return true;
+    struct listing *l = ctx;
+
+    if (!is_receipt(msg))
+        json_array_append_new(l->rows, describe(msg));
+    return note_place(l->places, msg, err);
+}
+
+static void mark_put_back(const struct listing *l)
+{
+    size_t i;
+    json_t *row;
+
+    json_array_foreach(l->rows, i, row) {
+        const char *place = json_string_value(json_object_get(row, "place"));
+
+        json_object_set_new(row, "put_back", json_boolean(json_object_get(l->places, place)));
+        json_object_del(row, "place");
+    }
 }
 
 static bool list(const struct ctl_conf *conf, struct err *err)
@@ -158,11 +225,15 @@ static bool list(const struct ctl_conf *conf, struct err *err)
                                             {"ce_type", "type"},
                                             {"origin-topic", "from"},
                                             {"group", "refused by"},
+                                            {"put_back", "put back"},
                                             {"reason", "reason"}};
     AUTO(auto_json) json_t *rows = json_array();
+    AUTO(auto_json) json_t *places = json_object();
+    struct listing listing = {rows, places};
 
-    if (!for_each(conf, list_one, rows, err))
+    if (!for_each(conf, list_one, &listing, err))
         return false;
+    mark_put_back(&listing);
     if (conf->json) {
         output_json(stdout, rows);
         return true;
@@ -176,19 +247,45 @@ static bool list(const struct ctl_conf *conf, struct err *err)
 
 /* ---- put back */
 
+/* A record on its way back. */
+struct copy {
+    struct copy *next;
+    atomic_bool is_acked;
+    char place[PLACE_MAX_BYTES], id[65], key[ID_TEXT_LEN + 1];
+};
+
 struct putting_back {
     struct producer *out;
     const char *id; /* "" = all */
-    int64_t sent_n;
-    _Atomic int64_t acked_n;
+    json_t *places; /* its keys: what was put back; true: by an earlier command */
+    struct copy *copies;
+    int64_t sent_n, before_n;
+    _Atomic int64_t noted_n;
 };
 
-static void on_ack(void *ctx, const struct err *err)
+static void on_copy(void *ctx, const struct err *err)
+{
+    struct copy *copy = ctx;
+
+    atomic_store(&copy->is_acked, !err);
+}
+
+static void on_receipt(void *ctx, const struct err *err)
 {
     struct putting_back *p = ctx;
 
     if (!err)
-        atomic_fetch_add(&p->acked_n, 1);
+        atomic_fetch_add(&p->noted_n, 1);
+}
+
+static void putting_back_done(struct putting_back *p)
+{
+    producer_close(p->out);
+    json_decref(p->places);
+    for (struct copy *copy = p->copies, *next; copy; copy = next) {
+        next = copy->next;
+        free(copy);
+    }
 }
 
 static bool is_own(const char *name)
@@ -199,6 +296,7 @@ static bool is_own(const char *name)
     return false;
 }
 
+/* Leaves room for one more. */
 static void copy_headers(struct record *rec, const rd_kafka_message_t *msg)
 {
     rd_kafka_headers_t *headers = NULL;
@@ -208,7 +306,7 @@ static void copy_headers(struct record *rec, const rd_kafka_message_t *msg)
 
     if (rd_kafka_message_headers(msg, &headers))
         return;
-    for (size_t i = 0; rec->headers_n < RECORD_HEADERS_MAX &&
+    for (size_t i = 0; rec->headers_n < RECORD_HEADERS_MAX - 1 &&
                        !rd_kafka_header_get_all(headers, i, &name, &value, &len);
          i++)
         if (!is_own(name))
@@ -227,37 +325,111 @@ static const char *origin_of(const rd_kafka_message_t *msg)
     return NULL;
 }
 
-static bool put_back(void *ctx, rd_kafka_message_t *msg, struct err *err)
+static struct copy *copy_new(struct putting_back *p, const rd_kafka_message_t *msg)
 {
-    struct putting_back *p = ctx;
-    struct record rec = {.topic = origin_of(msg),
+    struct copy *copy = calloc(1, sizeof(*copy));
+
+    if (!copy)
+        return NULL;
+    place_of(msg, copy->place);
+    header(msg, "ce_id", copy->id, sizeof(copy->id));
+    (void)snprintf(copy->key, sizeof(copy->key), "%.*s", (int)msg->key_len,
+                   msg->key ? (const char *)msg->key : "");
+    copy->next = p->copies;
+    p->copies = copy;
+    return copy;
+}
+
+static bool send_copy(struct putting_back *p, const rd_kafka_message_t *msg, const char *topic,
+                      struct err *err)
+{
+    struct copy *copy = copy_new(p, msg);
+    struct record rec = {.topic = topic,
                          .key = msg->key,
                          .key_len = msg->key_len,
                          .value = msg->payload,
                          .value_len = msg->len};
-    char id[65];
+
+    if (!copy)
+        return err_memory(err);
+    copy_headers(&rec, msg);
+    (void)record_header_add(&rec, "replayed-from", copy->place);
+    json_object_set_new_nocheck(p->places, copy->place, json_false());
+    p->sent_n++;
+    return producer_send(p->out, &rec, on_copy, copy, err);
+}
+
+static bool put_back(void *ctx, rd_kafka_message_t *msg, struct err *err)
+{
+    struct putting_back *p = ctx;
+    const char *topic = origin_of(msg);
+    char id[65], place[PLACE_MAX_BYTES];
+    const json_t *known;
 
     header(msg, "ce_id", id, sizeof(id));
-    if (*p->id && strcmp(id, p->id) != 0)
+    if (is_receipt(msg) || (*p->id && strcmp(id, p->id) != 0))
         return true;
-    if (!rec.topic) {
-        (void)fprintf(stderr, "left where it is: offset %" PRId64 " names no topic of ours\n",
-                      msg->offset);
+    place_of(msg, place);
+    known = json_object_get(p->places, place);
+    p->before_n += json_is_true(known);
+    if (known)
         return true;
+    if (topic)
+        return send_copy(p, msg, topic, err);
+    (void)fprintf(stderr, "left where it is: offset %" PRId64 " names no topic of ours\n",
+                  msg->offset);
+    return true;
+}
+
+/* Only what has arrived is noted: else it would never be put back. */
+static bool note_all(struct putting_back *p, struct err *err)
+{
+    int64_t acked_n = 0;
+
+    while (producer_inflight(p->out) > 0)
+        clock_sleep_ms(20);
+    for (struct copy *copy = p->copies; copy; copy = copy->next) {
+        struct record receipt = {.topic = topics[TOPIC_DEAD].name,
+                                 .key = copy->key,
+                                 .key_len = strlen(copy->key)};
+
+        if (!atomic_load(&copy->is_acked))
+            continue;
+        acked_n++;
+        (void)record_header_add(&receipt, "ce_id", copy->id);
+        (void)record_header_add(&receipt, "reason", "put back by tongbao replay");
+        (void)record_header_add(&receipt, "replayed-from", copy->place);
+        if (!producer_send(p->out, &receipt, on_receipt, p, err))
+            return false;
     }
-    copy_headers(&rec, msg);
-    p->sent_n++;
-    return producer_send(p->out, &rec, on_ack, p, err);
+    while (producer_inflight(p->out) > 0)
+        clock_sleep_ms(20);
+    if (acked_n < p->sent_n)
+        return err_set(err, ERR_TRANSIENT,
+                       "%" PRId64 " of %" PRId64 " were not acknowledged; run it again",
+                       p->sent_n - acked_n, p->sent_n);
+    return p->noted_n == acked_n ||
+           err_set(err, ERR_TRANSIENT,
+                   "all were put back, but of %" PRId64 " it could not be noted: --all puts these "
+                   "back once more, which their ids make harmless",
+                   acked_n - p->noted_n);
 }
 
 static void print_result(const struct ctl_conf *conf, const struct putting_back *p)
 {
-    AUTO(auto_json) json_t *doc = json_pack("{sI}", "put_back", (json_int_t)p->sent_n);
+    AUTO(auto_json)
+    json_t *doc = json_pack("{sIsI}", "put_back", (json_int_t)p->sent_n, "put_back_before",
+                            (json_int_t)p->before_n);
 
-    if (conf->json)
+    if (conf->json) {
         output_json(stdout, doc);
-    else
-        (void)printf("%" PRId64 " put back\n", p->sent_n);
+        return;
+    }
+    (void)printf("%" PRId64 " put back\n", p->sent_n);
+    if (p->before_n > 0)
+        (void)printf("%" PRId64 " letters were left: their records were put back before. Once more "
+                     "only by name: tongbao replay --id EVENT_ID\n",
+                     p->before_n);
 }
 
 static bool put_all_back(const struct ctl_conf *conf, struct err *err)
@@ -268,24 +440,20 @@ static bool put_all_back(const struct ctl_conf *conf, struct err *err)
                                 .give_up_ms = METADATA_TIMEOUT_MS,
                                 .topics = written,
                                 .topics_n = TOPICS_N};
-    struct putting_back p = {.id = conf->id};
+    AUTO(putting_back_done) struct putting_back p = {.id = conf->id, .places = json_object()};
     bool ok;
 
     for (size_t i = 0; i < TOPICS_N; i++)
         written[i] = topics[i].name;
-    if (!producer_open(&p.out, &out, err))
+    if ((conf->all && !for_each(conf, note_place, p.places, err)) ||
+        !producer_open(&p.out, &out, err))
         return false;
     ok = for_each(conf, put_back, &p, err);
-    producer_close(p.out); /* waits for the acknowledgements */
-    if (!ok)
+    if (!note_all(&p, ok ? err : NULL) || !ok) /* what was sent is noted in any case */
         return false;
     if (*conf->id && p.sent_n == 0)
         return err_set(err, ERR_INPUT,
                        "no dead letter has the event id %s; `tongbao replay` lists them", conf->id);
-    if (p.acked_n < p.sent_n)
-        return err_set(err, ERR_TRANSIENT,
-                       "%" PRId64 " of %" PRId64 " were not acknowledged; run it again",
-                       p.sent_n - p.acked_n, p.sent_n);
     print_result(conf, &p);
     return true;
 }

@@ -16,7 +16,7 @@ bool sql_open(struct db **ret, const char *conninfo, struct err *err)
 bool sql_run(struct db *db, const char *sql, const struct db_args *args, PGresult **ret,
              struct err *err)
 {
-    PGconn *conn = db_raw(db);
+    PGconn *conn = db_settle(db, err) ? db_raw(db) : NULL;
     AUTO(auto_result) PGresult *res = NULL;
     ExecStatusType status;
 

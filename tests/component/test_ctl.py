@@ -7,6 +7,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import confluent_kafka
+import psycopg2
 import pytest
 from servers import ROOT, free_port, kafka_jars
 from stack import Service, migrate, tongbao
@@ -209,6 +210,10 @@ def test_keys_are_made_and_revoked(env, migrated, registered):
     made = run_json("enterprise", "key", "ACME", "--label", "new", "--scopes", "read", env=env)
     assert made["scopes"] == ["read"] and made["key"].startswith("tbk_" + made["key_id"])
     fails("enterprise", "key", "NOBODY", env=env, word="enterprise list")
+    fails("enterprise", "key", "ACME", "--label", "钥" * 101, env=env, word="100 characters", status=78)
+    assert run_json("enterprise", "key", "ACME", "--label", "钥" * 100, env=env)["label"] == "钥" * 100
+    with pytest.raises(psycopg2.errors.CheckViolation):  # the console has to keep to it too
+        migrated.rows("UPDATE registry.credential SET label = repeat('x', 101) WHERE key_id = %s", made["key_id"])
     fails("enterprise", "key", "PARK", "--revoke", made["key_id"], env=env, word="PARK has no key")
     for _ in range(2):
         assert run_json("enterprise", "key", "ACME", "--revoke", made["key_id"], env=env)["revoked"] is True
@@ -274,16 +279,44 @@ def test_dead_letters_are_listed_and_put_back(kafka, env, intake):
             "ce_id": event[i], "ce_type": "report.submitted", "own": "kept", "reason": "不是 JSON", "group": "archiver",
             "origin-topic": origin, "origin-partition": "3", "origin-offset": "7"})
     listed = run_json("replay", env=env)
-    assert {(row["ce_id"], row["reason"]) for row in listed} == {(e, "不是 JSON") for e in event}
+    assert {(row["ce_id"], row["reason"], row["put_back"]) for row in listed} == {(e, "不是 JSON", False) for e in event}
     assert "3 dead letters" in tongbao("replay", env=env).stdout
     fails("replay", "--id", str(uuid.uuid4()), env=env, word="no dead letter")
     assert run_json("replay", "--id", event[0], env=env)["put_back"] == 1
     [back] = [r for r in kafka.records("tongbao.report.v1") if r.id == event[0]]
     assert back.key == key and back.value == b"\x00\xff not json 0"
-    assert back.headers == {"ce_id": event[0], "ce_type": "report.submitted", "own": "kept"}
+    assert back.headers == {"ce_id": event[0], "ce_type": "report.submitted", "own": "kept",
+                            "replayed-from": "tongbao.report.v1/3/7"}
+    assert {row["ce_id"]: row["put_back"] for row in run_json("replay", env=env)} == {
+        event[0]: True, event[1]: False, event[2]: False}
     done = tongbao("replay", "--all", "--json", env=env)
-    assert json.loads(done.stdout)["put_back"] == 2 and "left where it is" in done.stderr
+    assert json.loads(done.stdout) == {"put_back": 1, "put_back_before": 1} and "left where it is" in done.stderr
     assert [r.value for r in kafka.records("tongbao.action.v1") if r.id == event[1]] == [b"\x00\xff not json 1"]
+
+
+def test_one_poison_record_is_put_back_once(kafka, env, intake):
+    """Three groups refuse it, and its copy too: --all again, and again, makes no more of it."""
+    topic, event, poison = "tongbao.report.v1", str(uuid.uuid4()), b"\xff poison"
+    copies = lambda: [r for r in kafka.records(topic) if r.value == poison]
+    own = {"ce_id": event, "ce_type": "report.submitted"}
+
+    def refuse(partition, offset, headers):
+        for group in ("classifier.grade", "classifier.case", "escalator"):
+            kafka.produce("tongbao.dead.v1", "k", poison, {
+                **headers, "reason": "x", "group": group, "origin-topic": topic, "origin-partition": str(partition),
+                "origin-offset": str(offset)})
+
+    refuse(5, 123456, own)
+    assert run_json("replay", "--all", env=env)["put_back"] == 1
+    assert run_json("replay", "--all", env=env)["put_back"] == 0  # before anybody has read the copy
+    [copy] = copies()
+    assert copy.headers == {**own, "replayed-from": f"{topic}/5/123456"}
+    refuse(copy.partition, copy.offset, copy.headers)
+    assert run_json("replay", "--all", env=env)["put_back"] == 0
+    assert len(copies()) == 1
+    assert "put back before" in tongbao("replay", "--all", env=env).stdout
+    assert run_json("replay", "--id", event, env=env)["put_back"] == 1  # named
+    assert {r.headers["replayed-from"] for r in copies()} == {f"{topic}/5/123456"} and len(copies()) == 2
 
 
 def test_hard_case_06_a_gap_is_accepted(env, migrated):

@@ -1,12 +1,13 @@
 -- registry: who the enterprises and people are, how they are reached, who may call us. Written by the console and `tongbao`; read by intake, escalator, notifier.
+-- The lengths are those of the contract (proto/parts.def: profile, actor): intake leaves a row out that breaks them.
 
 CREATE TABLE IF NOT EXISTS enterprise (
     enterprise_id uuid PRIMARY KEY,
     code          text NOT NULL UNIQUE CHECK (code ~ '^[A-Z][A-Z0-9_]{0,31}$'),
-    name          text NOT NULL,
+    name          text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 200),
     name_en       text,
-    sector        text NOT NULL,
-    staff         int  NOT NULL CHECK (staff >= 0),
+    sector        text NOT NULL CHECK (char_length(sector) BETWEEN 1 AND 64),
+    staff         int  NOT NULL CHECK (staff BETWEEN 0 AND 100000000),
     is_cii        boolean NOT NULL DEFAULT false,
     is_listed     boolean NOT NULL DEFAULT false,
     is_park       boolean NOT NULL DEFAULT false,   -- the park's response centre itself: exactly one row
@@ -19,7 +20,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS enterprise_one_park ON enterprise (is_park) WH
 CREATE TABLE IF NOT EXISTS person (
     person_id     uuid PRIMARY KEY,
     enterprise_id uuid NOT NULL REFERENCES enterprise,
-    name          text NOT NULL,
+    name          text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 100),
     language      text NOT NULL DEFAULT 'zh' CHECK (language IN ('zh', 'en'))
 );
 
@@ -62,10 +63,10 @@ CREATE TABLE IF NOT EXISTS duty (
 CREATE TABLE IF NOT EXISTS credential (
     key_id        text PRIMARY KEY CHECK (key_id ~ '^[a-z0-9]{12}$'),
     enterprise_id uuid NOT NULL REFERENCES enterprise,
-    label         text NOT NULL DEFAULT '',
+    label         text NOT NULL DEFAULT '' CHECK (char_length(label) <= 100),
     person_id     uuid REFERENCES person,
     secret_sha256 text NOT NULL CHECK (secret_sha256 ~ '^[0-9a-f]{64}$'),
-    scopes        text[] NOT NULL DEFAULT '{report,act,read}',
+    scopes        text[] NOT NULL DEFAULT '{report,act,read}' CHECK (cardinality(scopes) <= 16),
     created_at    timestamptz NOT NULL DEFAULT now(),
     revoked_at    timestamptz
 );
