@@ -74,12 +74,24 @@ static struct MHD_Response *make_problem(const struct http_problem *problem, con
 
 static struct http_problem refusal_problem(const struct refused *refused)
 {
+    static const char *const details[] = {
+        /* of those that have nothing of their own to tell */
+        [REFUSAL_BUSY] = "As many as are allowed wait already; nothing was done with this request. "
+                         "Send it again after Retry-After.",
+        [REFUSAL_STOPPING] = "It was not confirmed before the server stopped, and may yet have "
+                             "been done. Send it again after Retry-After.",
+        [REFUSAL_LATE] = "It may yet be done. Send it again after Retry-After.",
+        [REFUSAL_UNANSWERED] = "No answer was made to the request. Send it again later; if that "
+                               "fails too, tell the operators.",
+    };
     struct http_problem problem = refusals[refused->why].problem;
 
     if (refused->allow)
         problem.detail = "The path is right, but it takes other methods.";
     else if (refused->text[0] != '\0')
         problem.detail = refused->text;
+    else if (refused->why < (int)ARRAY_LEN(details))
+        problem.detail = details[refused->why];
     return problem;
 }
 

@@ -52,6 +52,7 @@ void api_refuse(struct http_request *req, enum problem problem, const struct err
 {
     struct http_problem answer = problem_of(err->kind == ERR_INPUT ? problem : PROBLEM_INTERNAL);
 
+    answer.detail = "The request could not be worked on; nothing is wrong with it.";
     if (err->kind == ERR_INPUT) {
         api_count(COUNT_intake_invalid_total);
         answer.detail = err->text;

@@ -9,7 +9,8 @@
  *     GET  /                                  where the rest is
  *
  * Threads     Reports are handled on the HTTP server's thread and answered on the producer's, with
- *             the acknowledgement. What needs the database goes through `readers`.
+ *             the acknowledgement. What needs the database goes through `readers`, supplements and
+ *             actions through `finders`: who reads at length never holds up who acts.
  * Ownership   conf's parts are borrowed until api_close().
  * Guarantee   202 means: acknowledged by the bus. After ack_deadline_ms without that: 503; the same
  *             submission again is harmless.
@@ -27,7 +28,7 @@ struct api;
 struct api_conf {
     struct feed *feed;
     struct bus *bus;
-    struct readers *readers;
+    struct readers *readers, *finders;
     int64_t ack_deadline_ms, read_deadline_ms;
 };
 

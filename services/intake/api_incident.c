@@ -17,6 +17,7 @@ struct incident_job {
     struct incident_name name;
     int64_t started_us;
     struct arena arena; /* what the request lives in */
+    bool is_action;
     union {
         struct supplement_request supplement;
         struct action_request action;
@@ -66,29 +67,35 @@ static struct incident_job *job_begin(struct api *api, struct http_request *req,
     return job;
 }
 
-static void job_hand_on(struct incident_job *job, int64_t deadline_ms, const char *late)
+static void job_hand_on(struct incident_job *job, struct readers *readers, int64_t deadline_ms,
+                        const char *late)
 {
     struct http_request *req = job->req;
 
     if (!http_defer(req, deadline_ms, late)) {
         job_free(job);
-    } else if (!readers_add(job->api->conf.readers, &job->job)) {
+    } else if (!readers_add(readers, &job->job)) {
         job_free(job);
         api_problem(req, PROBLEM_BUSY, "As many as are allowed wait already.");
     }
 }
 
 static void run_view(struct job *base, struct reader *reader);
-static void run_supplement(struct job *base, struct reader *reader);
-static void run_action(struct job *base, struct reader *reader);
+static void run_follow_up(struct job *base, struct reader *reader);
 
-static const char late_follow_up[] = "It was not stored in time; it may yet be.";
+static void follow_up_hand_on(struct incident_job *job)
+{
+    const struct api_conf *conf = &job->api->conf;
+
+    job_hand_on(job, conf->finders, conf->ack_deadline_ms,
+                "It was not stored in time; it may yet be.");
+}
 
 void api_post_supplement(void *ctx, struct http_request *req)
 {
     struct api *api = ctx;
     AUTO(auto_incident_job)
-    struct incident_job *job = job_begin(api, req, KEY_MAY_REPORT, run_supplement);
+    struct incident_job *job = job_begin(api, req, KEY_MAY_REPORT, run_follow_up);
     struct err err = {0};
 
     if (!job || !api_read(req, &supplement_request_shape, &job->request.supplement, &job->arena))
@@ -96,22 +103,23 @@ void api_post_supplement(void *ctx, struct http_request *req)
     if (!intake_check_supplement(&job->request.supplement, &job->arena, &err))
         api_refuse(req, PROBLEM_INVALID, &err);
     else
-        job_hand_on(TAKE(job), api->conf.ack_deadline_ms, late_follow_up);
+        follow_up_hand_on(TAKE(job));
 }
 
 void api_post_action(void *ctx, struct http_request *req)
 {
     struct api *api = ctx;
     AUTO(auto_incident_job)
-    struct incident_job *job = job_begin(api, req, KEY_MAY_ACT, run_action);
+    struct incident_job *job = job_begin(api, req, KEY_MAY_ACT, run_follow_up);
     struct err err = {0};
 
     if (!job || !api_read(req, &action_request_shape, &job->request.action, &job->arena))
         return;
+    job->is_action = true;
     if (!intake_check_action(&job->request.action, job->sub.received_ms, &err))
         api_refuse(req, PROBLEM_INVALID, &err);
     else
-        job_hand_on(TAKE(job), api->conf.ack_deadline_ms, late_follow_up);
+        follow_up_hand_on(TAKE(job));
 }
 
 void api_get_incident(void *ctx, struct http_request *req)
@@ -120,7 +128,7 @@ void api_get_incident(void *ctx, struct http_request *req)
     struct incident_job *job = job_begin(api, req, KEY_MAY_READ, run_view);
 
     if (job)
-        job_hand_on(job, api->conf.read_deadline_ms,
+        job_hand_on(job, api->conf.readers, api->conf.read_deadline_ms,
                     "The database did not answer in time. Reporting still works.");
 }
 
@@ -161,11 +169,23 @@ static void answer_missing(struct incident_job *job, enum store_answer answer)
     }
 }
 
+/* Another enterprise's incident is as one that is not there. */
+static enum store_answer find_visible(struct incident_job *job, struct reader *reader,
+                                      struct target *ret)
+{
+    enum store_answer answer = find(job, reader, ret);
+
+    if (answer != STORE_FOUND || intake_may_see(job->sub.caller, ret))
+        return answer;
+    api_count(COUNT_intake_foreign_total);
+    return STORE_UNKNOWN;
+}
+
 /* The incident that a supplement or an action goes to. False: answered. */
 static bool aim(struct incident_job *job, struct reader *reader, struct target *ret)
 {
     struct target known;
-    enum store_answer answer = find(job, reader, &known);
+    enum store_answer answer = find_visible(job, reader, &known);
 
     if (answer != STORE_FOUND && !id_is_set(&job->name.id)) {
         answer_missing(job, answer); /* a reference is not enough to derive the id from */
@@ -173,15 +193,11 @@ static bool aim(struct incident_job *job, struct reader *reader, struct target *
     }
     if (answer != STORE_FOUND)
         api_count(COUNT_intake_unchecked_total);
-    if (intake_may_touch(job->sub.caller, &job->name.id, answer == STORE_FOUND ? &known : NULL,
-                         ret))
-        return true;
-    api_count(COUNT_intake_foreign_total);
-    answer_missing(job, STORE_UNKNOWN);
-    return false;
+    intake_aim(ret, job->sub.caller, &job->name.id, answer == STORE_FOUND ? &known : NULL);
+    return true;
 }
 
-static void run_supplement(struct job *base, struct reader *reader)
+static void run_follow_up(struct job *base, struct reader *reader)
 {
     AUTO(auto_incident_job) struct incident_job *job = (struct incident_job *)(void *)base;
     struct workshop *w = &reader->workshop;
@@ -191,40 +207,21 @@ static void run_supplement(struct job *base, struct reader *reader)
 
     if (!aim(job, reader, &target))
         return;
-    if (!intake_supplement(&job->sub, &target, &job->request.supplement, w, &out, &err))
-        api_refuse(job->req, PROBLEM_INVALID, &err);
-    else
+    if (job->is_action
+            ? intake_action(&job->sub, &target, &job->request.action, w, &out, &err)
+            : intake_supplement(&job->sub, &target, &job->request.supplement, w, &out, &err))
         api_publish(job->api, job->req, &job->sub, &out, w, job->started_us);
-}
-
-static void run_action(struct job *base, struct reader *reader)
-{
-    AUTO(auto_incident_job) struct incident_job *job = (struct incident_job *)(void *)base;
-    struct workshop *w = &reader->workshop;
-    struct target target;
-    struct outgoing out;
-    struct err err = {0};
-
-    if (!aim(job, reader, &target))
-        return;
-    if (!intake_action(&job->sub, &target, &job->request.action, w, &out, &err))
-        api_refuse(job->req, PROBLEM_INVALID, &err);
     else
-        api_publish(job->api, job->req, &job->sub, &out, w, job->started_us);
+        api_refuse(job->req, PROBLEM_INVALID, &err);
 }
 
 static void run_view(struct job *base, struct reader *reader)
 {
     AUTO(auto_incident_job) struct incident_job *job = (struct incident_job *)(void *)base;
-    struct target known, seen;
+    struct target known;
     struct err err = {0};
-    enum store_answer answer = find(job, reader, &known);
+    enum store_answer answer = find_visible(job, reader, &known);
 
-    if (answer == STORE_FOUND &&
-        !intake_may_touch(job->sub.caller, &known.incident_id, &known, &seen)) {
-        api_count(COUNT_intake_foreign_total);
-        answer = STORE_UNKNOWN;
-    }
     if (answer == STORE_FOUND)
         answer = store_view(reader->store, &known.incident_id, &reader->document, &err);
     if (err.kind != ERR_NONE)

@@ -127,6 +127,11 @@ static void hand_over(struct feed *f, struct registry *fresh)
     f->has_picture = true;
     metric_set(&intake_registry_version, f->version);
     metric_set(&intake_registry_keys, (int64_t)registry_keys_n(fresh));
+    metric_set(&intake_registry_left_out, (int64_t)registry_left_out_n(fresh));
+    for (size_t i = 0; registry_left_out(fresh, i); i++)
+        log_at(LOG_ERROR, "a row of the registry is left out: correct it there",
+               log_str("row", registry_left_out(fresh, i)),
+               log_int("left_out", (int64_t)registry_left_out_n(fresh)));
     service_check(f->svc, "registry", true, "loaded");
     registry_unref(atomic_exchange(&f->mailbox, fresh)); /* one that nobody took yet */
 }

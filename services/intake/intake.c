@@ -63,19 +63,14 @@ static bool encode(struct workshop *w, enum event_type type, const void *body, s
 }
 
 static void derive(struct id *ret, const char *purpose, const struct id *incident_id,
-                   const char *actor, const char *key, const struct buf *body)
+                   const struct buf *body)
 {
     struct id_hash d;
 
     id_derive(&d, purpose);
     if (incident_id)
         id_derive_text(&d, "incident", incident_id->text);
-    if (actor)
-        id_derive_text(&d, "actor", actor);
-    if (key)
-        id_derive_text(&d, "key", key);
-    if (body)
-        id_derive_bytes(&d, "body", body->data, body->len);
+    id_derive_bytes(&d, "body", body->data, body->len);
     id_derive_end(&d, ret);
 }
 
@@ -170,7 +165,7 @@ bool intake_report(const struct submission *sub, struct report_request *req, str
         !seal_all(req->evidence, req->evidence_n, arena, err))
         return false;
     derive_incident(&out.incident_id, sub, &w->canonical);
-    derive(&out.event_id, "tongbao.report", &out.incident_id, NULL, NULL, &w->canonical);
+    derive(&out.event_id, "tongbao.report", &out.incident_id, &w->canonical);
     out.subject = out.incident_id;
     out.content = out.event_id;
     reference_of(reference, &out.incident_id);
@@ -192,17 +187,28 @@ bool intake_check_supplement(struct supplement_request *req, struct arena *arena
     return seal_all(req->evidence, req->evidence_n, arena, err);
 }
 
-/* The id of something that follows a report, and what it must not be mixed up with. */
+/* The id of something that follows a report, and what it must not be mixed up with. Without a key
+ * the state says which of two equal bodies is meant: the one that the sender saw stands in the body
+ * (has_seen), else it is the one that we see. */
 static void name_follow_up(struct outgoing *out, const char *purpose, const struct submission *sub,
-                           const struct target *target, const struct workshop *w)
+                           const struct target *target, bool has_seen, const struct workshop *w)
 {
-    const char *key = sub->idempotency_key;
+    struct id_hash d;
 
     out->incident_id = target->incident_id;
-    derive(&out->event_id, purpose, &target->incident_id, sub->caller->key_id, key,
-           key ? NULL : &w->canonical);
+    id_derive(&d, purpose);
+    id_derive_text(&d, "incident", target->incident_id.text);
+    id_derive_text(&d, "actor", sub->caller->key_id);
+    if (sub->idempotency_key) {
+        id_derive_text(&d, "key", sub->idempotency_key);
+    } else {
+        id_derive_bytes(&d, "body", w->canonical.data, w->canonical.len);
+        if (!has_seen && target->state_n > 0)
+            id_derive_int(&d, "state", target->state_n);
+    }
+    id_derive_end(&d, &out->event_id);
     out->subject = out->event_id;
-    derive(&out->content, "tongbao.content", NULL, NULL, NULL, &w->canonical);
+    derive(&out->content, "tongbao.content", NULL, &w->canonical);
 }
 
 bool intake_supplement(const struct submission *sub, const struct target *target,
@@ -218,7 +224,7 @@ bool intake_supplement(const struct submission *sub, const struct target *target
 
     if (!canonical(w, &supplement_request_shape, req, err))
         return false;
-    name_follow_up(&out, "tongbao.supplement", sub, target, w);
+    name_follow_up(&out, "tongbao.supplement", sub, target, req->has_incident_seq, w);
     SHAPE_SET(&body, occurred_at, sub->received_ms);
     SHAPE_SET(&body, drill, target->drill);
     copy_supplement_facts(&body, req);
@@ -379,7 +385,7 @@ bool intake_action(const struct submission *sub, const struct target *target,
     if (!canonical(w, &action_request_shape, req, err))
         return false;
     out.type = rule->type;
-    name_follow_up(&out, "tongbao.action", sub, target, w);
+    name_follow_up(&out, "tongbao.action", sub, target, req->has_incident_seq, w);
     SHAPE_SET(&body.any, occurred_at, sub->received_ms);
     SHAPE_SET(&body.any, drill, target->drill);
     body.any.seen_seq = req->incident_seq;
@@ -412,20 +418,19 @@ bool intake_parse_name(struct incident_name *ret, const char *text, struct err *
     return true;
 }
 
-bool intake_may_touch(const struct caller *caller, const struct id *incident_id,
-                      const struct target *known, struct target *ret)
+bool intake_may_see(const struct caller *caller, const struct target *known)
 {
-    struct target target = {.incident_id = *incident_id};
+    return caller->is_park || strcmp(known->enterprise_id.text, caller->enterprise_id) == 0;
+}
 
-    if (!known) { /* the escalator judges when the incident comes (hard case 10) */
-        (void)id_set(&target.enterprise_id, caller->enterprise_id, strlen(caller->enterprise_id));
-        *ret = target;
-        return true;
-    }
-    if (!caller->is_park && strcmp(known->enterprise_id.text, caller->enterprise_id) != 0)
-        return false;
-    *ret = *known;
-    return true;
+void intake_aim(struct target *ret, const struct caller *caller, const struct id *incident_id,
+                const struct target *known)
+{
+    *ret = (struct target){.incident_id = *incident_id};
+    if (known && intake_may_see(caller, known))
+        *ret = *known;
+    else
+        (void)id_set(&ret->enterprise_id, caller->enterprise_id, strlen(caller->enterprise_id));
 }
 
 bool intake_parse_bearer(const char *authorization, char ret_key_id[KEY_ID_LEN + 1],

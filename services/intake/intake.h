@@ -9,9 +9,10 @@
  *             in a report's body, so a repeat is the same bytes while the registry is unchanged.
  *             incident_id: enterprise and Idempotency-Key, or enterprise and canonical body where
  *             there is no key. Event of a report: incident and canonical body. Supplement and
- *             action: incident, key that acted, and Idempotency-Key, or the canonical body (with
- *             the incident_seq that the sender saw in it) where there is none. The canonical body
- *             is the decoded request by RFC 8785: no nulls, times in UTC.
+ *             action: incident, key that acted, and Idempotency-Key, or the canonical body where
+ *             there is none, with the incident_seq that the sender saw; if he does not say, with
+ *             the state at which the incident stands. The canonical body is the decoded request by
+ *             RFC 8785: no nulls, times in UTC.
  * Bounds      INTAKE_AHEAD_MAX_MS for times given by the sender; EVENT_BODY_MAX_BYTES for what is
  *             published.
  * Errors      ERR_INPUT with the JSON pointer of the value at fault; a body's bounds are proto's.
@@ -45,6 +46,7 @@ struct submission {
 /* The incident that a supplement or an action is about. */
 struct target {
     struct id incident_id, enterprise_id;
+    int64_t state_n; /* grows with all that happens to it; 0: not visible */
     bool drill;
 };
 
@@ -87,10 +89,14 @@ struct incident_name {
 };
 bool intake_parse_name(struct incident_name *ret, const char *text, struct err *err) MUST_CHECK;
 
-/* On whose incident a supplement or an action may be stamped: `known` is NULL when the incident is
- * not visible yet, or the database is away. False: it is another enterprise's. */
-bool intake_may_touch(const struct caller *caller, const struct id *incident_id,
-                      const struct target *known, struct target *ret);
+bool intake_may_see(const struct caller *caller, const struct target *known);
+
+/* What a supplement or an action is stamped with. `known` is NULL when the incident is not visible
+ * yet, or the database is away: then its enterprise is the caller's, and the sinks judge (hard case
+ * 10). So it is for another enterprise's incident: nobody learns from the answer that there is one.
+ */
+void intake_aim(struct target *ret, const struct caller *caller, const struct id *incident_id,
+                const struct target *known);
 
 /* "secret" of "Bearer tbk_<key_id>_<secret>"; false: not of this form. */
 #define KEY_ID_LEN 12

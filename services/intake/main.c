@@ -9,6 +9,7 @@
 enum {
     HEADER_MAX_BYTES = 16384,
     IDLE_TIMEOUT_MS = 60000,
+    FINDERS = 2, /* look-ups of a millisecond each */
     DRAIN_MS = 3000, /* what waits longer at a stop is answered 503 */
 };
 
@@ -55,7 +56,8 @@ static bool run(const struct intake_conf *conf, struct err *err)
     AUTO(auto_api) struct api *api = NULL;
     AUTO(auto_http_server) struct http_server *server = NULL; /* once nobody can answer any more */
     AUTO(auto_bus) struct bus *bus = NULL;             /* waits for the last acknowledgements */
-    AUTO(auto_readers) struct readers *readers = NULL; /* publishes what it still has */
+    AUTO(auto_readers) struct readers *readers = NULL;
+    AUTO(auto_readers) struct readers *finders = NULL; /* publish what they still have */
     char client_id[128];
     struct service_conf service_conf = service_conf_of(conf);
     struct bus_conf bus_conf = bus_conf_of(conf, client_id);
@@ -65,17 +67,21 @@ static bool run(const struct intake_conf *conf, struct err *err)
                                   .refresh_ms = conf->registry_refresh_ms};
     struct readers_conf readers_conf = {
         .pg = conf->pg, .threads = conf->readers, .waiting_max = conf->reads_waiting_max};
+    struct readers_conf finders_conf = {
+        .pg = conf->pg, .threads = FINDERS, .waiting_max = conf->reads_waiting_max};
     struct api_conf api_conf = {.ack_deadline_ms = conf->ack_deadline_ms,
                                 .read_deadline_ms = conf->read_deadline_ms};
     bool ok;
 
     (void)snprintf(client_id, sizeof(client_id), "intake-%s", conf->instance);
     if (!service_open(&svc, &service_conf, err) || !feed_open(&feed, &feed_conf, svc, err) ||
-        !bus_open(&bus, &bus_conf, err) || !readers_open(&readers, &readers_conf, err))
+        !bus_open(&bus, &bus_conf, err) || !readers_open(&readers, &readers_conf, err) ||
+        !readers_open(&finders, &finders_conf, err))
         return err_wrap(err, "start");
     api_conf.feed = feed;
     api_conf.bus = bus;
     api_conf.readers = readers;
+    api_conf.finders = finders;
     if (!api_open(&api, &api_conf, err) ||
         !http_server_open(&server, &server_conf, api_routes, api_routes_n, api, err))
         return err_wrap(err, "start");

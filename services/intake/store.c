@@ -62,11 +62,15 @@ struct store {
          "'reason', body->>'reason', 'note', body->>'note',"                                       \
          "'applied', (body->>'applied')::boolean, 'refused_why', body->>'refused_why'")
 
+/* Supplements count too: they move no incident_seq. */
+#define FIND                                                                                       \
+    "SELECT i.incident_id, i.enterprise_id, i.drill, i.incident_seq + (SELECT count(*)"            \
+    " FROM analytics.timeline t WHERE t.incident_id = i.incident_id"                               \
+    " AND t.type = 'report.supplemented') FROM analytics.incident i "
+
 static const struct db_statement statements[] = {
-    {"find_by_id", "SELECT incident_id, enterprise_id, drill FROM analytics.incident"
-                   " WHERE incident_id = $1::uuid"},
-    {"find_by_reference", "SELECT incident_id, enterprise_id, drill FROM analytics.incident"
-                          " WHERE reference = $1::text"},
+    {"find_by_id", FIND "WHERE i.incident_id = $1::uuid"},
+    {"find_by_reference", FIND "WHERE i.reference = $1::text"},
     {"view",
      "SELECT json_build_object("
      "'incident_id', i.incident_id, 'reference', i.reference,"
@@ -126,6 +130,7 @@ enum store_answer store_find(struct store *store, const struct incident_name *na
         !id_set(&target.enterprise_id, PQgetvalue(res, 0, 1), ID_TEXT_LEN))
         return STORE_UNKNOWN;
     target.drill = db_bool(res, 0, 2);
+    target.state_n = db_int(res, 0, 3);
     *ret = target;
     return STORE_FOUND;
 }

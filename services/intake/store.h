@@ -1,6 +1,6 @@
 /*
- * store - what intake reads of incidents: whose one is, and all that is known of it. Reads only the
- * views of schema analytics.
+ * store - what intake reads of incidents: whose one is and how far it is, and all that is known of
+ * it. Reads only the views of schema analytics.
  *
  * Threads     One per store (each reader thread has its own).
  * Time        Bounded by deadlines; see ask.h.

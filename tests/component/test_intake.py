@@ -1,5 +1,6 @@
 """intake against a real Kafka and PostgreSQL: what it accepts, what it refuses, what it does when a neighbour is away."""
 import concurrent.futures
+import contextlib
 import datetime
 import json
 import os
@@ -11,9 +12,12 @@ import threading
 import time
 import uuid
 
+import jsonschema
+import psycopg2
 import pytest
 import requests
-from servers import free_port, wait_until
+import yaml
+from servers import ROOT, free_port, wait_until
 from stack import Park, Service, tongbao
 
 
@@ -87,10 +91,14 @@ def project(intake, incident_id, code, drill=False, **columns):
                          " ON CONFLICT DO NOTHING", *row.values())
 
 
+PROBLEM = yaml.safe_load((ROOT / "proto/openapi.yaml").read_text())["components"]["schemas"]["problem"]
+
+
 def problem(answer, status, kind):
     assert answer.status_code == status, answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     doc = answer.json()
+    jsonschema.validate(doc, PROBLEM)
     assert doc["type"].rsplit("/", 1)[-1] == kind and doc["status"] == status and doc["title"], doc
     return doc
 
@@ -253,6 +261,28 @@ def test_a_revoked_key_is_refused_within_two_seconds(intake):
     assert intake.report().status_code == 202  # the others are not
 
 
+def test_one_malformed_row_of_the_registry_is_left_out(intake):
+    """The others are still known, and revoked."""
+    key, bad, row = intake.park.add_key("ACME", ["report"]), str(uuid.uuid4()), "SELECT %s, %s, 'x', repeat('0', 64), '{report}'"
+    wait_until(lambda: intake.report(key=key).status_code == 202, 2, "the new key is known")
+    intake.database.rows("INSERT INTO registry.enterprise (enterprise_id, code, name, sector, staff, data_kinds)"
+                         " VALUES (%s, 'GOSSIP', 'x', 'x', 1, '{gossip}')", bad)
+    intake.database.rows(f"INSERT INTO registry.credential (key_id, enterprise_id, label, secret_sha256, scopes) {row}",
+                         "badbadbadbad", bad)
+    try:
+        later = intake.park.add_key("ACME", ["report"])
+        wait_until(lambda: intake.report(key=later).status_code == 202, 2, "a later key is known")
+        intake.park.revoke_key(key)
+        wait_until(lambda: intake.report(key=key).status_code == 401, 2, "the key is refused")
+        assert intake.service.metrics()["intake_registry_left_out"] == 2
+        log = intake.service.log_text()
+        assert "badbadbadbad" in log and bad in log and "gossip" in log
+    finally:
+        intake.database.rows("DELETE FROM registry.credential WHERE key_id = 'badbadbadbad'")
+        intake.database.rows("DELETE FROM registry.enterprise WHERE code = 'GOSSIP'")
+    wait_until(lambda: intake.service.metrics()["intake_registry_left_out"] == 0, 5, "all is well again")
+
+
 def test_a_key_may_do_what_its_scopes_say(intake):
     only_read, only_report = intake.park.add_key("ACME", ["read"]), intake.park.add_key("ACME", ["report"])
     wait_until(lambda: intake.report(key=only_report).status_code == 202, 2, "the new keys are known")
@@ -282,6 +312,17 @@ def test_a_name_that_is_none(intake, name):
     assert intake.call("POST", f"/v1/incidents/{name}/actions", body={"type": "confirmed"}).status_code == 400
 
 
+def without_ids(answer, incident_id):
+    """Status, headers and body of an answer; what must differ in two of a kind is blotted out."""
+    varying = [incident_id] + [value for key, value in answer.json().items() if key in ("event_id", "received_at")]
+    def blot(text):
+        for value in varying:
+            text = text.replace(value, "*" * len(value))
+        return text
+    headers = {k: blot(v) for k, v in answer.headers.items() if k != "Date"}
+    return answer.status_code, headers, blot(answer.text)
+
+
 def test_hard_case_10_anothers_incident_looks_like_none(intake):
     incident = intake.report(report(summary="A 的事"), key="ACME").json()
     project(intake, incident["incident_id"], "ACME", reference=incident["reference"])
@@ -290,9 +331,16 @@ def test_hard_case_10_anothers_incident_looks_like_none(intake):
         unknown = intake.call("GET", f"/v1/incidents/{uuid.uuid4()}", "BETA")
         assert (shown.status_code, shown.content, shown.headers["Retry-After"]) == (
             unknown.status_code, unknown.content, unknown.headers["Retry-After"])
+    own_ids = {name: str(uuid.uuid4()) for name in ("incident_id", "reference")}
+    own_ids["reference"] = intake.report(report(summary="B 的事"), key="BETA").json()["reference"]  # not visible yet
+    for name, stranger in own_ids.items():
         for path, body in (("actions", {"type": "refuted", "reason": "x"}), ("supplements", {"summary": "x"})):
-            assert intake.call("POST", f"/v1/incidents/{name}/{path}", "BETA", body).content == unknown.content
-    assert actions_of(intake, incident["incident_id"]) == []
+            foreign, unknown = (intake.call("POST", f"/v1/incidents/{which}/{path}", "BETA", body)
+                                for which in (incident[name], stranger))
+            assert foreign.status_code == (202 if name == "incident_id" else 404)
+            assert without_ids(foreign, incident["incident_id"]) == without_ids(unknown, stranger)
+    [action] = actions_of(intake, incident["incident_id"])
+    assert action.json["enterprise_id"] == intake.park.ids["BETA"]  # the sinks refuse it
     assert intake.call("GET", f"/v1/incidents/{incident['incident_id']}", "ACME").status_code == 200
     assert intake.call("GET", f"/v1/incidents/{incident['incident_id']}", "PARK").status_code == 200
 
@@ -322,6 +370,25 @@ def test_the_incident_shows_all_that_is_archived(intake):
     assert doc["reasons"] == [{"rule": "r1"}] and doc["grade"]["missing"] == [] and doc["grade"]["needs_human"] is True
     assert doc["clocks"][0]["due_at"] == "2026-11-21T20:00:00.000Z" and doc["clocks"][0]["title_zh"] == "研判"
     assert doc["escalations"] == doc["notifications"] == doc["timeline"] == []
+
+
+def test_hard_case_10_the_timeline_is_the_incidents_own(intake):
+    """B wrote about A's incident while nobody could tell whose it is: neither A nor the park reads it there."""
+    receipt = intake.report(report(summary="谁的")).json()
+    incident = receipt["incident_id"]
+    project(intake, incident, "ACME", reference=receipt["reference"])
+    events = {(code, scope): str(uuid.uuid4()) for code, scope in (("ACME", "enterprise"), ("BETA", "enterprise"), ("PARK", "park"))}
+    for offset, ((code, scope), event) in enumerate(events.items()):
+        body = {"actor": {"scope": scope, "id": "k", "name": code}, "note": f"{code} 的话"}
+        intake.database.rows(
+            'INSERT INTO archive.event ("offset", appended_at, occurred_at, event_id, incident_id, enterprise_id, partition,'
+            " incarnation, is_repeat, is_conflict, topic, type, headers, value) VALUES (%s, now(), now(), %s, %s, %s, 0, 1, false,"
+            " false, 'tongbao.action.v1', 'action.confirmed', '{}', %s)", offset, event, incident, intake.park.ids[code],
+            json.dumps(body).encode())
+    for key in ("ACME", "PARK"):
+        shown = intake.call("GET", f"/v1/incidents/{incident}", key).json()["timeline"]
+        assert {moment["event_id"]: moment["note"] for moment in shown} == {
+            events["ACME", "enterprise"]: "ACME 的话", events["PARK", "park"]: "PARK 的话"}
 
 
 def test_a_supplement_and_actions_are_published(intake):
@@ -360,6 +427,51 @@ def test_a_supplement_and_actions_are_published(intake):
     [supplement] = [r for r in intake.kafka.records("tongbao.report.v1") if r.id == early.json()["event_id"]]
     assert supplement.type == "report.supplemented" and supplement.json["impact"] == {"outage_minutes": 90}
 
+
+
+def test_hard_case_03_the_same_words_at_another_state_are_another_action(intake):
+    """Without Idempotency-Key and incident_seq: what was done once is not swallowed when it is done again later."""
+    receipt = intake.report(report(summary="两次确认")).json()
+    incident = receipt["incident_id"]
+    project(intake, incident, "ACME", reference=receipt["reference"], incident_seq=3)
+
+    def post_twice():
+        ids = {path: {intake.call("POST", f"/v1/incidents/{incident}/{path}", body=body).json()["event_id"] for _ in range(2)}
+               for path, body in (("actions", {"type": "acknowledged"}), ("supplements", {"impact": {"outage_minutes": 5}}))}
+        assert all(len(of) == 1 for of in ids.values()), ids  # a retry
+        return {next(iter(of)) for of in ids.values()}
+
+    first = post_twice()
+    intake.database.rows("UPDATE archive.incident SET incident_seq = 5 WHERE incident_id = %s", incident)
+    second = post_twice()
+    assert not first & second
+    kept = {r.id for topic in ("report", "action") for r in intake.kafka.records(f"tongbao.{topic}.v1") if r.key == incident}
+    assert first | second <= kept
+
+
+def test_reads_that_hang_do_not_delay_an_action(intake):
+    receipt = intake.report(report(summary="读得慢")).json()
+    incident = receipt["incident_id"]
+    project(intake, incident, "ACME", reference=receipt["reference"])
+    unchecked = intake.service.metrics()["intake_unchecked_total"]
+    holder = psycopg2.connect(intake.database.dsn)
+    with contextlib.closing(holder), concurrent.futures.ThreadPoolExecutor(8) as pool:
+        holder.cursor().execute("LOCK TABLE archive.obligation")
+        reads = [pool.submit(intake.call, "GET", f"/v1/incidents/{incident}") for _ in range(8)]
+        wait_until(lambda: intake.database.value("SELECT count(*) FROM pg_locks WHERE NOT granted") >= 2, 5, "the reads hang")
+        for _ in range(3):
+            begun = time.monotonic()
+            answer = intake.call("POST", f"/v1/incidents/{incident}/actions", body={"type": "acknowledged"})
+            assert answer.status_code == 202 and time.monotonic() - begun < 0.9, answer.text
+        assert intake.database.value("SELECT count(*) FROM pg_locks WHERE NOT granted") >= 2  # they still do
+        assert intake.service.metrics()["intake_unchecked_total"] == unchecked  # it was looked up
+        holder.rollback()
+        assert [read.result().status_code for read in reads][-1] in (200, 503)
+
+
+def test_a_query_that_nobody_waits_for_ends(intake):
+    """intake gives up after seconds; PostgreSQL must not work on for minutes."""
+    assert intake.database.value("SHOW statement_timeout", role="tongbao_intake") == "10s"
 
 
 def test_one_key_with_two_actions_is_refused(intake):
@@ -488,6 +600,22 @@ def test_a_frozen_kafka_is_answered_in_time(intake):
         intake.kafka.thaw()
     wait_until(lambda: intake.report(report(summary="解冻")).status_code == 202, 30, "reports are accepted again")
     wait_until(intake.service.ready, 30, "it is ready again")
+
+
+def test_a_busy_and_a_stopping_server_say_what_to_do(workspace, kafka, migrated, park, intake):
+    one = Intake(workspace, kafka, migrated, park, instance="busy", waiting_max=1, ack_deadline_ms=20000)
+    one.service.start()
+    kafka.freeze()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waits = pool.submit(one.report, report(summary="等"))
+            wait_until(lambda: one.service.metrics()["http_deferred"] == 1, 5, "a report waits")
+            assert "Retry-After" in problem(one.report(), 503, "too-busy")["detail"]
+            one.service.stop()
+            assert "Retry-After" in problem(waits.result(), 503, "shutting-down")["detail"]
+    finally:
+        kafka.thaw()
+    wait_until(intake.service.ready, 30, "the other one is ready again")
 
 
 def test_nothing_that_was_accepted_is_lost_at_a_stop(workspace, kafka, migrated, park, intake):

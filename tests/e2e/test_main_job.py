@@ -1,4 +1,5 @@
 """One report's way through the whole house, and what a reporter, a duty officer and an analyst see of it."""
+import json
 import uuid
 
 from servers import wait_until
@@ -64,10 +65,14 @@ def test_an_enterprise_never_sees_anothers_incident(stack):
     assert theirs.status_code == nobody.status_code == 404
     assert {**theirs.json(), "instance": None} == {**nobody.json(), "instance": None}
     for path in ("actions", "supplements"):
-        body = {"type": "closed"} if path == "actions" else {"summary": "x"}
-        answer = stack.call("POST", f"/v1/incidents/{receipt['incident_id']}/{path}", stack.key("BETA"), body)
-        assert answer.status_code == 404
-    assert stack.incident(receipt["incident_id"], stack.key("ACME"))["state"] != "closed"
+        body = {"type": "closed", "note": "BETA was here"} if path == "actions" else {"summary": "BETA was here"}
+        for incident in (receipt["incident_id"], str(uuid.uuid4())):  # neither answer says whether there is one
+            answer = stack.call("POST", f"/v1/incidents/{incident}/{path}", stack.key("BETA"), body)
+            assert answer.status_code == 202 and "links" in answer.json()
+    wait_until(lambda: sum(r.key == receipt["incident_id"] for r in stack.kafka.records("tongbao.dead.v1")) >= 2, 20,
+               "the escalator and the classifier refuse them")
+    shown = stack.incident(receipt["incident_id"], stack.key("ACME"))
+    assert shown["state"] != "closed" and "BETA was here" not in json.dumps(shown)
 
 
 def test_a_drill_is_labelled_and_owes_nothing_to_authorities(stack):
@@ -93,6 +98,19 @@ def test_a_supplement_raises_the_grade(stack):
         "SELECT revision FROM analytics.classification WHERE incident_id = %s ORDER BY revision",
         receipt["incident_id"])]
     assert revisions == [0, 1] and shown["grade"]["revision"] == 1
+
+
+def test_hard_case_03_numbers_that_go_up_and_down_again(stack):
+    """100, 200, 100 persons, said without a key: three supplements, and the last one counts."""
+    receipt = stack.report("ACME", summary="会员资料泄露,人数核实中")
+    events = []
+    for persons in (100, 200, 100):
+        answer = stack.call("POST", f"/v1/incidents/{receipt['incident_id']}/supplements", stack.key("ACME"),
+                            {"impact": {"people_affected": persons}})
+        assert answer.status_code == 202
+        events.append(answer.json()["event_id"])
+        stack.incident(receipt["incident_id"], until=lambda b: events[-1] in {t["event_id"] for t in b["timeline"]})
+    assert len(set(events)) == 3
 
 
 def test_the_analyst_reads_and_cannot_write(stack):

@@ -70,16 +70,8 @@ static const struct bad_row {
     {"empty", "", "empty"},
     {"cut off", "{\"version\":7,\"enterprises\":[", "line 1"},
     {"no version", "{\"enterprises\":[],\"keys\":[]}", "missing"},
-    {"a key of nobody", TEXT("", KEY("zzzzzzzzzzzz", E1, ABC, "[]")), "no enterprise"},
-    {"a hash that is none",
-     TEXT(BOTH, KEY("zzzzzzzzzzzz", E1,
-                    "\"zz7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"", "[]")),
-     "malformed"},
-    {"an unknown kind of data",
-     "{\"version\":1,\"keys\":[],\"enterprises\":[{\"enterprise_id\":" E1
-     ",\"is_park\":false,\"profile\":{\"code\":\"A\",\"name\":\"n\",\"sector\":\"s\",\"staff\":1,"
-     "\"is_cii\":false,\"is_listed\":true,\"data_kinds\":[\"gossip\"]}}]}",
-     "gossip"},
+    {"no keys", "{\"version\":1,\"enterprises\":[]}", "keys"},
+    {"keys that are no list", "{\"version\":1,\"enterprises\":[],\"keys\":{}}", "keys"},
 };
 
 static void refuse(void **state)
@@ -90,6 +82,85 @@ static void refuse(void **state)
 
     assert_fails(registry_parse(&r, row->in, strlen(row->in), &err), &err, ERR_INPUT, row->part);
     assert_null(r);
+}
+
+#define LABEL_100                                                                                  \
+    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890" \
+    "123456789"
+#define FINE KEY("zzzzzzzzzzzz", E1, ABC, "[\"report\"]")
+
+/* One bad row must not keep the others from being known, or from being revoked. */
+static const struct left_out_row {
+    const char *name, *in, *id, *why;
+    size_t n, keys_n;
+} left_out_rows[] = {
+    {"a label of 101 characters",
+     TEXT(BOTH, "{\"key_id\":\"aaaaaaaaaaaa\",\"enterprise_id\":" E1 ",\"secret_sha256\":" ABC
+                ",\"scopes\":[\"act\"],\"actor_id\":\"a\",\"actor_name\":\"" LABEL_100
+                "x\"}," FINE),
+     "key aaaaaaaaaaaa", "/actor_name", 1, 1},
+    {"a label of 100 characters",
+     TEXT(BOTH, "{\"key_id\":\"aaaaaaaaaaaa\",\"enterprise_id\":" E1 ",\"secret_sha256\":" ABC
+                ",\"scopes\":[\"act\"],\"actor_id\":\"a\",\"actor_name\":\"" LABEL_100
+                "\"}," FINE),
+     NULL, NULL, 0, 2},
+    {"a key of nobody",
+     TEXT(BOTH,
+          FINE "," KEY("aaaaaaaaaaaa", "\"0c000000-0000-8000-8000-000000000003\"", ABC, "[]")),
+     "key aaaaaaaaaaaa", "no enterprise 0c", 1, 1},
+    {"a hash that is none",
+     TEXT(BOTH, KEY("aaaaaaaaaaaa", E1,
+                    "\"zz7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"",
+                    "[]") "," FINE),
+     "key aaaaaaaaaaaa", "malformed", 1, 1},
+    {"a row that is no object", TEXT(BOTH, "7," FINE), "key ?", "object", 1, 1},
+    {"an enterprise with an unknown kind of data, and its key",
+     TEXT("{\"enterprise_id\":" E2
+          ",\"is_park\":false,\"profile\":{\"code\":\"A\",\"name\":\"n\",\"sector\":\"s\","
+          "\"staff\":1,\"is_cii\":false,\"is_listed\":true,\"data_kinds\":[\"gossip\"]}},"
+          "{\"enterprise_id\":" E1 ",\"is_park\":false," PROFILE "}",
+          KEY("aaaaaaaaaaaa", E2, ABC, "[]") "," FINE),
+     "enterprise 0b000000-0000-8000-8000-000000000002", "gossip", 2, 1},
+};
+
+static void leave_out(void **state)
+{
+    const struct left_out_row *row = *state;
+    AUTO(auto_registry) struct registry *r = NULL;
+    struct err err = {0};
+
+    assert_ok(registry_parse(&r, row->in, strlen(row->in), &err), &err);
+    assert_int_equal(registry_left_out_n(r), row->n);
+    assert_int_equal(registry_keys_n(r), row->keys_n);
+    assert_non_null(registry_authenticate(r, "Bearer tbk_zzzzzzzzzzzz_abc"));
+    assert_int_equal(registry_authenticate(r, "Bearer tbk_aaaaaaaaaaaa_abc") != NULL, !row->id);
+    assert_null(registry_left_out(r, row->n));
+    if (row->id) {
+        assert_non_null(strstr(registry_left_out(r, 0), row->id));
+        assert_non_null(strstr(registry_left_out(r, 0), row->why));
+    }
+}
+
+static void many_rows_are_left_out_and_some_of_them_told(void **state)
+{
+    enum { N = 100 };
+    AUTO(buf_done) struct buf text;
+    AUTO(auto_registry) struct registry *r = NULL;
+    struct err err = {0};
+    size_t told = 0;
+
+    (void)state;
+    buf_init(&text, 1 << 20);
+    (void)buf_str(&text, "{\"version\":1,\"enterprises\":[" BOTH "],\"keys\":[");
+    for (int i = 0; i < N; i++)
+        (void)buf_str(&text, "{},");
+    (void)buf_str(&text, FINE "]}");
+    assert_ok(registry_parse(&r, buf_text(&text), text.len, &err), &err);
+    assert_int_equal(registry_left_out_n(r), N);
+    while (registry_left_out(r, told))
+        told++;
+    assert_in_range(told, 1, N - 1);
+    assert_int_equal(registry_keys_n(r), 1);
 }
 
 static void many_keys_are_all_found(void **state)
@@ -197,6 +268,8 @@ int main(void)
 
     TEST_ADD_ROWS(&list, auth_rows, authenticate);
     TEST_ADD_ROWS(&list, bad_rows, refuse);
+    TEST_ADD_ROWS(&list, left_out_rows, leave_out);
+    TEST_ADD(&list, many_rows_are_left_out_and_some_of_them_told);
     TEST_ADD(&list, many_keys_are_all_found);
     TEST_ADD(&list, a_reference_keeps_the_picture);
     TEST_ADD(&list, one_subject_with_two_contents_differs);
