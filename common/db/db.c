@@ -109,12 +109,21 @@ static bool prepare(struct db *db, const struct db_statement *statements, size_t
 static bool connect_anew(struct db *db, struct err *err)
 {
     char options[320];
-    const char *keys[] = {
-        "dbname",          "application_name", "tcp_user_timeout", "connect_timeout",
-        "keepalives_idle", "keepalives_interval", "keepalives_count", "client_encoding",
-        "options",         NULL};
-    const char *values[] = {db->conf.conninfo, db->conf.application_name, "5000", "5", "10", "2",
-                            "2", "UTF8", options, NULL};
+    const char *keys[] = {"dbname",           "application_name",
+                          "tcp_user_timeout", "connect_timeout",
+                          "keepalives_idle",  "keepalives_interval",
+                          "keepalives_count", "client_encoding",
+                          "options",          NULL};
+    const char *values[] = {db->conf.conninfo,
+                            db->conf.application_name,
+                            "5000",
+                            "5",
+                            "10",
+                            "2",
+                            "2",
+                            "UTF8",
+                            options,
+                            NULL};
 
     /* Each question of a service has its index: a plan that was made while the tables were empty
      * must not read whole tables when they are not. */

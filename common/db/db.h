@@ -78,7 +78,7 @@ struct db_args {
 void db_arg_text(struct db_args *a, const char *text); /* NULL: SQL NULL */
 void db_arg_int(struct db_args *a, int64_t value);
 void db_arg_bool(struct db_args *a, bool value);
-void db_arg_time(struct db_args *a, int64_t wall_ms); /* timestamptz; 0: SQL NULL */
+void db_arg_time(struct db_args *a, int64_t wall_ms);          /* timestamptz; 0: SQL NULL */
 void db_arg_bytes(struct db_args *a, const struct buf *array); /* of db_bytes_*() */
 
 /* Runs a prepared statement. ret NULL: no rows are wanted (see Together). */

@@ -21,7 +21,7 @@
 #define TEXT(n)         TEXT_OF(n)
 #define TEXT_OF(n)      #n
 /* The time of the last ack, not now: a broker that is put back takes its time. */
-#define KEPT_SINCE      "(SELECT max(acked_at) FROM outbox) - interval '10 min'"
+#define KEPT_SINCE "(SELECT max(acked_at) FROM outbox) - interval '10 min'"
 
 const struct db_statement outbox_statements[] = {
     /* Writes this transaction's rows, and reads what is unsent of the same keys: in one order; of
@@ -44,8 +44,9 @@ const struct db_statement outbox_statements[] = {
      " AND written_at < clock_timestamp() - interval '5 s' AND NOT seq = ANY($1::bigint[]))"
      " SELECT seq, topic, key, headers, value FROM outbox WHERE seq IN"
      " (SELECT seq FROM unsent ORDER BY seq LIMIT " TEXT(SWEEP_ROWS) ") ORDER BY seq"},
-    {"outbox_delete", "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE acked_at < " KEPT_SINCE
-                      " LIMIT " TEXT(DELETE_ROWS) " FOR UPDATE SKIP LOCKED)"},
+    {"outbox_delete",
+     "DELETE FROM outbox WHERE seq IN (SELECT seq FROM outbox WHERE acked_at < " KEPT_SINCE
+     " LIMIT " TEXT(DELETE_ROWS) " FOR UPDATE SKIP LOCKED)"},
     {"outbox_again",
      "UPDATE outbox SET acked_at = NULL, written_at = clock_timestamp() - interval '1 min'"
      " WHERE acked_at >= " KEPT_SINCE},

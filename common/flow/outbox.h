@@ -26,8 +26,8 @@ void outbox_close(struct outbox *o);
 DEFINE_AUTO(auto_outbox, struct outbox, outbox_close)
 
 bool outbox_add(struct outbox *o, const struct record *rec,
-                struct err *err) MUST_CHECK; /* into the open transaction's rows */
-bool outbox_has_rows(const struct outbox *o);  /* of the open transaction */
+                struct err *err) MUST_CHECK;  /* into the open transaction's rows */
+bool outbox_has_rows(const struct outbox *o); /* of the open transaction */
 bool outbox_write(struct outbox *o, struct db *db,
                   struct err *err) MUST_CHECK; /* the last statements before COMMIT */
 void outbox_relay(struct outbox *o);           /* after COMMIT */

@@ -387,7 +387,6 @@ static bool open_parts(struct pipe *p, struct err *err)
     struct producer_conf out = {.kafka = p->conf.kafka,
                                 .inflight_max = p->conf.inflight_max + 16,
                                 .give_up_ms = GIVE_UP_MS,
-                                .linger_ms = 0,
                                 .topics = outputs};
     struct reader_conf in = {
         .kafka = p->conf.kafka,

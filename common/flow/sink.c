@@ -33,19 +33,41 @@ static void sink_revoked(void *ctx)
     s->is_ends_set = false;
 }
 
-/* Takes what is already there; waits only for the first record. */
+static bool is_urgent(const struct sink *s, const struct flow_record *rec)
+{
+    for (size_t i = 0; i < s->conf.urgent.n; i++)
+        if (strcmp(rec->topic, s->conf.urgent.names[i]) == 0)
+            return true;
+    return s->conf.urgent.n == 0;
+}
+
+static void batch_add(struct sink *s, rd_kafka_message_t *msg, struct reader_part *part)
+{
+    struct flow_record *rec = &s->batch[s->batch_n];
+
+    flow_record_of(rec, msg);
+    if (is_urgent(s, rec))
+        s->batch_due_ms = 0;
+    else if (s->batch_n == 0)
+        s->batch_due_ms = clock_mono_ms() + s->conf.gather_ms;
+    s->batch_parts[s->batch_n++] = part;
+}
+
+/* Takes what is already there; waits only while nothing has to be applied. */
 static bool collect(struct sink *s, int64_t wait_ms, struct err *err)
 {
+    bool took = false;
+
     while (s->batch_n < (size_t)s->conf.batch_max) {
         rd_kafka_message_t *msg = NULL;
         struct reader_part *part = NULL;
 
-        if (!reader_poll(s->reader, s->batch_n == 0 ? wait_ms : 0, &msg, &part, err))
+        if (!reader_poll(s->reader, took ? 0 : wait_ms, &msg, &part, err))
             return false;
         if (!msg)
             return true;
-        flow_record_of(&s->batch[s->batch_n], msg);
-        s->batch_parts[s->batch_n++] = part;
+        batch_add(s, msg, part);
+        took = true;
     }
     return true;
 }
@@ -123,8 +145,10 @@ static int64_t wait_of(const struct sink *s)
     int64_t now_ms = clock_mono_ms();
     int64_t tick_ms = s->conf.tick ? s->tick_due_ms - now_ms : IDLE_MS;
     int64_t caught_up_ms = s->caught_up_due_ms - now_ms;
+    int64_t batch_ms = s->batch_n > 0 ? s->batch_due_ms - now_ms : IDLE_MS;
     int64_t wait_ms = tick_ms < caught_up_ms ? tick_ms : caught_up_ms;
 
+    wait_ms = batch_ms < wait_ms ? batch_ms : wait_ms;
     if (!s->has_begun)
         return IDLE_MS;
     return wait_ms < 0 ? 0 : wait_ms < IDLE_MS ? wait_ms : IDLE_MS;
@@ -136,7 +160,8 @@ static bool turn(struct sink *s, struct err *err)
         return err_set(err, ERR_TRANSIENT, "the producer is broken");
     if (!collect(s, wait_of(s), err))
         return false;
-    if (s->batch_n > 0) {
+    if (s->batch_n == (size_t)s->conf.batch_max ||
+        (s->batch_n > 0 && clock_mono_ms() >= s->batch_due_ms)) {
         FAILPOINT("sink.polled");
         if (!sink_apply_batch(s, err))
             return false;
@@ -238,7 +263,7 @@ static bool open_kafka(struct sink *s, struct err *err)
         .kafka = s->conf.kafka,
         .inflight_max = INFLIGHT_MAX,
         .give_up_ms = GIVE_UP_MS,
-        .linger_ms = 2, /* the records of one incident travel, and are flushed, as one batch */
+        .linger_us = 200, /* the records of one incident travel, and are flushed, as one batch */
         .topics = outputs};
     struct reader_conf in = {
         .kafka = s->conf.kafka,
@@ -246,7 +271,7 @@ static bool open_kafka(struct sink *s, struct err *err)
         .instance = s->conf.instance,
         .input = s->conf.input,
         .session_timeout_ms = s->conf.session_timeout_ms,
-        .gather_ms = s->conf.gather_ms,
+        .gather_ms = s->conf.urgent.n == 0 ? s->conf.gather_ms : 0,
         .suspects = s->conf.batch_max,
         .owner = {sink_begin, sink_rewind, sink_gap, sink_revoked, s},
     };

@@ -64,9 +64,11 @@ struct sink_conf {
     size_t outputs_n;
     const char *dead_topic;
     int64_t batch_max, session_timeout_ms, tick_ms;
-    /* How long the broker may hold records back to send more of them at once: each answer costs it
-     * a look at every partition. 0: at once, for who stands between a report and a call. */
+    /* How long a record may wait for others to be applied with it, unless it is of an urgent topic:
+     * a transaction and a flush cost as much for one as for a hundred. With nothing urgent the
+     * broker does the waiting, for each of its answers costs it a look at every partition. */
     int64_t gather_ms;
+    struct flow_topics urgent;
     /* The service's own statements, prepared on the sink's connection. */
     const struct db_statement *statements;
     size_t statements_n;

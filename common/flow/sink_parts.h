@@ -25,6 +25,7 @@ struct sink {
     struct flow_record *batch;
     struct reader_part **batch_parts;
     size_t batch_n;
+    int64_t batch_due_ms; /* when it is applied at the latest */
     bool is_ends_set;
     bool has_begun; /* it had partitions, and with them the database, once */
     int64_t tick_due_ms, caught_up_due_ms, hint_due_ms, forget_due_ms;
