@@ -109,6 +109,8 @@ static bool climb(struct work *k, struct chain_run *run, const struct chain *cha
 {
     bool reached = false;
 
+    if (run->step > (int64_t)chain->steps_n)
+        run->step = (int64_t)chain->steps_n; /* the policy has fewer steps than the one before */
     run->changed = true;
     while (!reached) {
         const struct chain_step *step;
@@ -318,19 +320,57 @@ static const char *why_now(const struct work *k, const struct chain_run *run)
     return "unacknowledged";
 }
 
-/* The policy that knew the chain is gone: the level's chain of the same scope takes over. */
-static bool take_over(struct work *k, struct chain_run *run, bool unconfirmed)
+/* The present policy begins the chain for what the incident is: its level, or still without a grade. */
+static bool is_first(const struct work *k, const struct chain *chain)
+{
+    return k->inc->is_graded ? chain_is_for(chain, k->inc->level)
+                             : strcmp(chain->id, policy_chains(k->w->policy)->ungraded) == 0;
+}
+
+/* One of those begins it when it ends. */
+static bool is_then(const struct work *k, const struct chain *chain)
 {
     const struct chains_file *chains = policy_chains(k->w->policy);
-    enum scope scope = run->scope;
 
-    stop(run);
     for (size_t i = 0; i < chains->chains_n; i++)
-        if (k->inc->is_graded && chains->chains[i].scope == scope &&
-            chain_is_for(&chains->chains[i], k->inc->level) &&
-            !begin(k, &chains->chains[i], "policy_changed", unconfirmed))
+        if (is_first(k, &chains->chains[i]) && chains->chains[i].then &&
+            strcmp(chains->chains[i].then, chain->id) == 0)
+            return true;
+    return false;
+}
+
+typedef bool is_heir_fn(const struct work *k, const struct chain *chain);
+
+/* Begins the chains that have not been climbed yet. scope SCOPE_SYSTEM: of any. */
+static bool begin_heirs(struct work *k, is_heir_fn *is_heir, enum scope scope, const char *why,
+                        bool unconfirmed)
+{
+    const struct chains_file *chains = policy_chains(k->w->policy);
+
+    for (size_t i = 0; i < chains->chains_n; i++)
+        if ((scope == SCOPE_SYSTEM || chains->chains[i].scope == scope) &&
+            is_heir(k, &chains->chains[i]) && !begin(k, &chains->chains[i], why, unconfirmed))
             return false;
     return true;
+}
+
+/* The policy that knew the chain is gone. A chain of the same scope takes over: what begins for this incident, else what follows
+ * that. All of it was climbed, or there is none: everybody is called anew, for nobody has answered. */
+static bool take_over(struct work *k, struct chain_run *run, bool unconfirmed)
+{
+    const char *why = run->step == 0 ? "ungraded" : "policy_changed";
+    enum scope scope = run->scope;
+    size_t calls = k->inc->calls_n;
+
+    stop(run);
+    if (!begin_heirs(k, is_first, scope, why, unconfirmed))
+        return false;
+    if (k->inc->calls_n == calls && !begin_heirs(k, is_then, scope, why, unconfirmed))
+        return false;
+    if (k->inc->calls_n > calls)
+        return true;
+    chains_new_generation(k);
+    return begin_heirs(k, is_first, SCOPE_SYSTEM, why, unconfirmed);
 }
 
 bool chains_due(struct work *k, int64_t heard_ms, bool is_deaf)

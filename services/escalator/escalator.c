@@ -1,6 +1,5 @@
 #include "services/escalator/escalator.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
@@ -118,37 +117,10 @@ static bool publish_all(struct escalator *e, struct sink_tx *tx, const struct in
     return true;
 }
 
-/* The original's bytes, with the reason and the origin beside them. */
-static bool dead_letter(struct sink_tx *tx, const struct early *e, const char *reason,
-                        struct err *err)
-{
-    char partition[16], offset[24];
-    struct record rec = {.topic = topics[TOPIC_DEAD].name,
-                         .key = e->incident_id.text,
-                         .key_len = ID_TEXT_LEN,
-                         .value = e->value,
-                         .value_len = e->value_len};
-
-    snprintf(partition, sizeof(partition), "%d", (int)e->partition);
-    snprintf(offset, sizeof(offset), "%lld", (long long)e->offset);
-    record_header_add(&rec, "ce_id", e->event_id.text);
-    record_header_add(&rec, "ce_type", e->type);
-    record_header_add(&rec, "content-type", "application/json");
-    record_header_add(&rec, "reason", reason);
-    record_header_add(&rec, "group", ESCALATOR_GROUP);
-    record_header_add(&rec, "origin-topic", e->topic);
-    record_header_add(&rec, "origin-partition", partition);
-    record_header_add(&rec, "origin-offset", offset);
-    return sink_publish(tx, &rec, err);
-}
-
-static bool refuse_foreign(struct sink_tx *tx, const struct early *e, struct err *err)
+static bool refuse_foreign(struct sink_tx *tx, const struct flow_record *in, struct err *err)
 {
     metric_add(&escalator_foreign_total, 1);
-    log_at(LOG_WARN, "an event about another enterprise's incident", log_str("type", e->type),
-           log_str("event_id", e->event_id.text), log_str("incident_id", e->incident_id.text),
-           log_str("enterprise_id", e->enterprise_id.text));
-    return dead_letter(tx, e, "the incident belongs to another enterprise", err);
+    return sink_refuse(tx, in, "the incident belongs to another enterprise", false, err);
 }
 
 /* --- early actions ------------------------------------------------------------------------------ */
@@ -166,47 +138,85 @@ static bool count_waiting(struct sink_tx *tx, const struct batch *b, const struc
 }
 
 static bool keep(struct escalator *e, struct sink_tx *tx, struct batch *b,
-                 const struct early *early, struct err *err)
+                 const struct flow_record *rec, const struct event *ev, struct err *err)
 {
+    struct early early = {.event_id = ev->id,
+                          .incident_id = ev->incident_id,
+                          .enterprise_id = ev->enterprise_id,
+                          .topic = rec->topic,
+                          .partition = rec->partition,
+                          .offset = rec->offset,
+                          .appended_at = rec->appended_ms,
+                          .kept_at = tx->now_ms,
+                          .value_len = rec->value_len};
     struct early *kept;
-    int64_t waiting;
 
-    if (!count_waiting(tx, b, early, &waiting, err))
+    if (!count_waiting(tx, b, &early, &early.waiting, err))
         return false;
-    if (waiting >= e->conf->early_max) {
+    if (early.waiting++ >= e->conf->early_max) {
         metric_add(&escalator_early_dropped_total, 1);
-        return dead_letter(tx, early, "too many actions of this enterprise wait for a grade", err);
+        return sink_refuse(tx, rec,
+                           "too many actions of this enterprise wait for a grade: replay it when "
+                           "its incident has one",
+                           true, err);
     }
-    kept = batch_add_early(b);
-    if (!kept)
+    if (!text_keep(&early.type, rec->event_type, &b->arena) ||
+        !text_keep_n(&early.value, rec->value, rec->value_len, &b->arena) ||
+        !(kept = batch_add_early(b)))
         return err_memory(err);
-    *kept = *early;
-    kept->waiting = waiting + 1;
+    *kept = early;
     metric_add(&escalator_early_total, 1);
-    return (text_keep(&kept->type, early->type, &b->arena) &&
-            text_keep_n(&kept->value, early->value, early->value_len, &b->arena)) ||
-           err_memory(err);
+    return true;
 }
 
+/* What was kept, as it came. */
+static struct flow_record record_of(const struct early *early)
+{
+    return (struct flow_record){.topic = early->topic,
+                                .partition = early->partition,
+                                .offset = early->offset,
+                                .appended_ms = early->appended_at,
+                                .key = early->incident_id.text,
+                                .key_len = ID_TEXT_LEN,
+                                .value = early->value,
+                                .value_len = early->value_len,
+                                .event_id = early->event_id.text,
+                                .event_type = early->type};
+}
+
+static bool decode(struct event *ret, const struct flow_record *rec, struct err *err)
+{
+    const struct event_record in = {.type = rec->event_type,
+                                    .id = rec->event_id,
+                                    .key = rec->key,
+                                    .key_len = rec->key_len,
+                                    .value = rec->value,
+                                    .value_len = rec->value_len};
+
+    return event_decode(ret, &in, err);
+}
+
+/* What is wrong with it is not the grade's fault. */
 static bool apply_early(struct escalator *e, struct sink_tx *tx, struct batch *b,
                         struct incident *inc, struct early *early, struct err *err)
 {
     AUTO(auto_event) struct event ev = {0};
     struct world world = {e->policy, e->directory, &b->arena, tx->now_ms};
-    struct event_record rec = {.type = early->type,
-                               .id = early->event_id.text,
-                               .key = early->incident_id.text,
-                               .key_len = ID_TEXT_LEN,
-                               .value = early->value,
-                               .value_len = early->value_len};
+    struct flow_record rec = record_of(early);
     struct changes changes;
+    struct err why = {0};
 
     early->is_done = true;
-    if (!event_decode(&ev, &rec, err) ||
-        !escalate_event(inc, &ev, early->appended_at, &world, &changes, err))
-        return err_wrap(err, "early action %s", early->event_id.text);
+    if (!decode(&ev, &rec, &why)) {
+        if (why.kind == ERR_INPUT)
+            return sink_refuse(tx, &rec, why.text, true, err);
+        *err = why;
+        return false;
+    }
+    if (!escalate_event(inc, &ev, early->appended_at, &world, &changes, err))
+        return false;
     if (changes.verdict == VERDICT_FOREIGN)
-        return refuse_foreign(tx, early, err);
+        return refuse_foreign(tx, &rec, err);
     return publish_all(e, tx, inc, &changes, err);
 }
 
@@ -229,9 +239,11 @@ static bool expire(struct escalator *e, struct sink_tx *tx, struct err *err)
     if (!store_expired(tx->db, tx->now_ms - EARLY_DAYS * DAY_MS, EXPIRED_MAX, &b, err))
         return false;
     for (size_t i = 0; i < b.early_n; i++) {
+        struct flow_record rec = record_of(&b.early[i]);
+
         b.early[i].is_done = true;
         metric_add(&escalator_early_dropped_total, 1);
-        if (!dead_letter(tx, &b.early[i], "its incident had no grade for seven days", err))
+        if (!sink_refuse(tx, &rec, "its incident had no grade for seven days", true, err))
             return false;
     }
     return store_save(e->store, tx->db, &b, err);
@@ -281,17 +293,6 @@ static bool handle(struct escalator *e, struct sink_tx *tx, struct batch *b,
 {
     struct world world = {e->policy, e->directory, &b->arena, tx->now_ms};
     struct incident *inc = batch_find(b, ev->incident_id.text);
-    struct early early = {.event_id = ev->id,
-                          .incident_id = ev->incident_id,
-                          .enterprise_id = ev->enterprise_id,
-                          .type = rec->event_type,
-                          .value = rec->value,
-                          .value_len = rec->value_len,
-                          .topic = rec->topic,
-                          .partition = rec->partition,
-                          .offset = rec->offset,
-                          .appended_at = rec->appended_ms,
-                          .kept_at = tx->now_ms};
     bool was_graded = inc->is_graded;
     struct changes changes;
 
@@ -302,9 +303,9 @@ static bool handle(struct escalator *e, struct sink_tx *tx, struct batch *b,
         return false;
     metric_add(&escalator_events_total, 1);
     if (changes.verdict == VERDICT_KEEP)
-        return keep(e, tx, b, &early, err);
+        return keep(e, tx, b, rec, ev, err);
     if (changes.verdict == VERDICT_FOREIGN)
-        return refuse_foreign(tx, &early, err);
+        return refuse_foreign(tx, rec, err);
     return was_graded || !inc->is_graded || apply_waiting(e, tx, b, inc, err);
 }
 
@@ -312,14 +313,8 @@ static bool handle_record(struct escalator *e, struct sink_tx *tx, struct batch 
                           const struct flow_record *rec, struct err *err)
 {
     AUTO(auto_event) struct event ev = {0};
-    struct event_record in = {.type = rec->event_type,
-                              .id = rec->event_id,
-                              .key = rec->key,
-                              .key_len = rec->key_len,
-                              .value = rec->value,
-                              .value_len = rec->value_len};
 
-    return event_decode(&ev, &in, err) && handle(e, tx, b, rec, &ev, err);
+    return decode(&ev, rec, err) && handle(e, tx, b, rec, &ev, err);
 }
 
 bool escalator_apply(struct escalator *e, struct sink_tx *tx, const struct flow_record *records,
@@ -351,13 +346,16 @@ bool escalator_apply(struct escalator *e, struct sink_tx *tx, const struct flow_
 static bool hear(struct escalator *e, struct sink_tx *tx, struct err *err)
 {
     int64_t until_ms[HEARD_MAX], now_ms = clock_mono_ms(), looked_ms = now_ms - e->looked_at_ms;
+    const char *names[ESCALATOR_INPUTS_N];
 
-    if (!store_heard(tx->db, ESCALATOR_GROUP, ESCALATOR_INPUTS_N, until_ms, err))
+    for (size_t i = 0; i < ESCALATOR_INPUTS_N; i++)
+        names[i] = topics[escalator_inputs[i]].name;
+    if (!store_heard(tx->db, ESCALATOR_GROUP, names, ESCALATOR_INPUTS_N, until_ms, err))
         return false;
     if (looked_ms > 2 * e->conf->tick_ms)
         looked_ms = 2 * e->conf->tick_ms;
     e->looked_at_ms = now_ms;
-    for (size_t i = 0; i < HEARD_MAX; i++) {
+    for (int i = 0; i < topics[TOPIC_ACTION].partitions; i++) {
         struct heard *h = &e->heard[i];
 
         h->deaf_ms = h->until_ms == until_ms[i] ? h->deaf_ms + looked_ms : 0;

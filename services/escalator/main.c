@@ -52,6 +52,7 @@ static bool escalate_once(void *ctx, struct service *svc, struct err *err)
     const struct escalator_conf *own = parts->escalator->conf;
     const char *output = topics[TOPIC_ESCALATION].name;
     const char *inputs[ESCALATOR_INPUTS_N];
+    const char *const urgent[] = {topics[TOPIC_INCIDENT].name, topics[TOPIC_ACTION].name};
     AUTO(auto_sink) struct sink *sink = NULL;
     struct sink_conf conf = {
         .kafka = parts->kafka,
@@ -66,6 +67,8 @@ static bool escalate_once(void *ctx, struct service *svc, struct err *err)
         .batch_max = own->batch_max,
         .session_timeout_ms = SESSION_TIMEOUT_MS,
         .tick_ms = own->tick_ms,
+        .gather_ms = 20, /* a report waits a minute for its grade, a delivery changes no call */
+        .urgent = {urgent, ARRAY_LEN(urgent)},
         .statements = escalator_statements,
         .statements_n = escalator_statements_n,
         .apply = apply,

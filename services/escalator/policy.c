@@ -147,6 +147,39 @@ static bool check_chain(const struct policy *p, size_t index, const char *path, 
     return true;
 }
 
+static bool is_ungraded(const struct policy *p, const struct chain *chain)
+{
+    return strcmp(chain->id, p->chains->ungraded) == 0;
+}
+
+/* A first grade stops what began without one and calls anew; a chain is climbed once, so none may be in both. */
+static bool check_ungraded(const struct policy *p, const char *path, struct err *err)
+{
+    const struct chain *ungraded = policy_chain(p, p->chains->ungraded), *then;
+
+    if (!ungraded)
+        return err_set(err, ERR_CONFIG, "%s: /ungraded: no chain is called \"%s\"", path,
+                       p->chains->ungraded);
+    then = ungraded->then ? policy_chain(p, ungraded->then) : NULL;
+    if (ungraded->levels_n > 0 || (then && then->levels_n > 0))
+        return err_set(err, ERR_CONFIG,
+                       "%s: /ungraded: \"%s\" and its then have to be without levels: give what "
+                       "has no grade chains of its own",
+                       path, ungraded->id);
+    for (size_t i = 0; i < p->chains->chains_n; i++) {
+        const struct chain *chain = &p->chains->chains[i];
+
+        if (chain->then && !is_ungraded(p, chain) &&
+            (strcmp(chain->then, ungraded->id) == 0 ||
+             (then && strcmp(chain->then, then->id) == 0)))
+            return err_set(err, ERR_CONFIG,
+                           "%s: /chains/%zu/then: \"%s\" is for what has no grade: give the levels "
+                           "another chain",
+                           path, i, chain->then);
+    }
+    return true;
+}
+
 static size_t calls_of(const struct chain *chain)
 {
     size_t n = (size_t)chain->repeats * chain->steps[chain->steps_n - 1].call_n;
@@ -178,10 +211,7 @@ static bool check_chains(const struct policy *p, const char *path, struct err *e
             return err_set(err, ERR_CONFIG, "%s: /chains: none for the level %s", path,
                            enum_text(&level_table, (int)level));
     }
-    if (!policy_chain(p, p->chains->ungraded))
-        return err_set(err, ERR_CONFIG, "%s: /ungraded: no chain is called \"%s\"", path,
-                       p->chains->ungraded);
-    return true;
+    return check_ungraded(p, path, err);
 }
 
 /* --- duties ----------------------------------------------------------------------------------- */

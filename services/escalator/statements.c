@@ -95,10 +95,12 @@ const struct db_statement escalator_statements[] = {
     {"expired_early", "SELECT " EARLY_COLUMNS " FROM early WHERE kept_at < $1"
                       " ORDER BY kept_at LIMIT $2 FOR UPDATE SKIP LOCKED"},
 
-    /* Up to when all news of a partition's incidents is known: NULL while one topic's share of it is not. */
+    /* Up to when all news of a partition's incidents is known: NULL while one topic's share of it is not. Topics that the group
+     * does not read any more say nothing. */
     {"heard", "SELECT partition, CASE WHEN count(caught_up_to) = $2::int"
               " THEN min(caught_up_to) END"
-              " FROM kafka_offset WHERE consumer_group = $1 GROUP BY partition"},
+              " FROM kafka_offset WHERE consumer_group = $1 AND topic = ANY ($3::text[])"
+              " GROUP BY partition"},
     /* Without a lock: what these are is read again once their incident is locked. */
     {"due", "SELECT DISTINCT incident_id FROM (" DUE " ORDER BY next_at LIMIT $4::int) AS first"
             " ORDER BY incident_id"},

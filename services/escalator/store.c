@@ -5,6 +5,8 @@
 
 #include "services/escalator/columns.h"
 
+#define TOPIC_NAMES_MAX_BYTES ((size_t)4096)
+
 struct store {
     struct columns columns;
 };
@@ -455,14 +457,21 @@ bool store_save(struct store *s, struct db *db, struct batch *b, struct err *err
 
 /* --- clocks and early actions -------------------------------------------------------------------- */
 
-bool store_heard(struct db *db, const char *group, int64_t topics_n,
+bool store_heard(struct db *db, const char *group, const char *const *names, size_t n,
                  int64_t ret_until_ms[HEARD_MAX], struct err *err)
 {
     AUTO(auto_result) PGresult *res = NULL;
+    AUTO(buf_done) struct buf list;
     struct db_args args = {0};
 
+    buf_init(&list, TOPIC_NAMES_MAX_BYTES);
+    db_array_begin(&list);
+    for (size_t i = 0; i < n; i++)
+        db_array_text(&list, names[i]);
+    db_array_end(&list);
     db_arg_text(&args, group);
-    db_arg_int(&args, topics_n);
+    db_arg_int(&args, (int64_t)n);
+    db_arg_text(&args, buf_text(&list));
     if (!db_run(db, "heard", &args, &res, err))
         return false;
     memset(ret_until_ms, 0, HEARD_MAX * sizeof(*ret_until_ms));

@@ -63,8 +63,8 @@ struct heard {
     bool is_deaf;     /* for the whole grace */
 };
 #define HEARD_MAX 256 /* partitions */
-/* until_ms of each partition; `topics_n`: how many topics the group reads. */
-bool store_heard(struct db *db, const char *group, int64_t topics_n,
+/* until_ms of each partition; `names`: the n topics that the group reads now. */
+bool store_heard(struct db *db, const char *group, const char *const *names, size_t n,
                  int64_t ret_until_ms[HEARD_MAX], struct err *err) MUST_CHECK;
 
 struct due_query {

@@ -12,6 +12,7 @@ void directory_free(struct directory *d)
         PQclear(d->results[i]);
     free(d->contacts);
     free(d->holders);
+    free(d->absences);
     free(d);
 }
 
@@ -44,4 +45,13 @@ const struct contact *directory_contact(const struct directory *d, const char *p
         if (contacts[i].channel == channel && strcmp(contacts[i].address, address) == 0)
             return &contacts[i];
     return NULL;
+}
+
+bool directory_is_absent(const struct directory *d, const char *person_id, int64_t at_ms)
+{
+    for (size_t i = 0; i < d->absences_n; i++)
+        if (d->absences[i].from_ms <= at_ms && at_ms < d->absences[i].to_ms &&
+            strcmp(d->absences[i].person_id, person_id) == 0)
+            return true;
+    return false;
 }

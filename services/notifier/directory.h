@@ -25,6 +25,11 @@ struct role_holder {
     const char *person_id;
 };
 
+struct absence {
+    const char *person_id;
+    int64_t from_ms, to_ms;
+};
+
 struct directory {
     int64_t version;          /* registry.version that it shows */
     const char *park_id;      /* the park's own enterprise; "" when there is none */
@@ -32,7 +37,9 @@ struct directory {
     size_t contacts_n;
     struct role_holder *holders; /* by enterprise and role, then by rank */
     size_t holders_n;
-    void *results[3]; /* what the texts point into */
+    struct absence *absences;
+    size_t absences_n;
+    void *results[4]; /* what the texts point into */
 };
 
 void directory_free(struct directory *d);
@@ -45,5 +52,7 @@ const struct contact *directory_contacts(const struct directory *d, const char *
 /* The person's contact with this channel and address; NULL: it is not registered any more. */
 const struct contact *directory_contact(const struct directory *d, const char *person_id,
                                         enum channel channel, const char *address);
+
+bool directory_is_absent(const struct directory *d, const char *person_id, int64_t at_ms);
 
 #endif

@@ -15,6 +15,9 @@
 #define LOOK_EVERY_MS      250
 #define DIRECTORY_EVERY_MS 1000
 #define LEASE_EXTRA_MS     30000 /* a claim outlives its attempt by this much: time to record it */
+#define STALL_MS           2000  /* without a tick: PostgreSQL was away, or we stood still */
+#define TAKE_OVER_AFTER_MS 15000 /* after a stall: longer than others need to come back too */
+#define SHARE              4     /* one receiver has at most this part of what is in hand */
 #define DRAIN_EXTRA_MS     2000  /* to record what came back last */
 #define IN_HAND_MAX_BYTES  ((size_t)64 * 1024)
 
@@ -81,7 +84,7 @@ static bool plan_way(struct notify *n, struct sink_tx *tx, const struct escalati
                      const struct way *tried, size_t tried_n, int32_t partition,
                      bool *ret_is_planned, struct err *err)
 {
-    const struct contact *contact = plan_next(n->directory, call, tried, tried_n);
+    const struct contact *contact = plan_next(n->directory, call, tried, tried_n, tx->now_ms);
     bool is_new = false;
 
     *ret_is_planned = contact != NULL;
@@ -312,18 +315,31 @@ static bool hand_out(struct notify *n, struct sink_tx *tx, struct err *err)
 
 static bool claim(struct notify *n, struct sink_tx *tx, bool *ret_more, struct err *err)
 {
-    int64_t lease_ms = n->conf->send_timeout_ms + LEASE_EXTRA_MS;
-    size_t room = (size_t)n->conf->inflight_max - n->in_hand_n, claimed;
+    size_t inflight_max = (size_t)n->conf->inflight_max, claimed;
+    const struct claim_terms terms = {.topic = topics[TOPIC_ESCALATION].name,
+                                      .n = inflight_max - n->in_hand_n,
+                                      .share = inflight_max < SHARE ? 1 : inflight_max / SHARE,
+                                      .now_ms = tx->now_ms,
+                                      .lease_ms = n->conf->send_timeout_ms + LEASE_EXTRA_MS,
+                                      .grace_ms = n->conf->grace_ms,
+                                      .may_take_over = clock_mono_ms() >= n->take_over_ms};
 
     n->look_due_ms = clock_mono_ms() + LOOK_EVERY_MS;
-    if (!store_claim(tx->db, &n->who, topics[TOPIC_ESCALATION].name, room, tx->now_ms, lease_ms,
-                     n->conf->grace_ms, &claimed, err))
+    if (!store_claim(tx->db, &n->who, &terms, &claimed, err))
         return false;
     n->has_claims = claimed > 0;
     *ret_more = claimed > 0; /* hand them out as soon as they are committed */
-    if (claimed == room)
-        look_now(n);
+    if (claimed > 0)
+        look_now(n); /* what had to wait behind a receiver's share */
     return true;
+}
+
+/* After a stall claims have run out whose owners may be back any moment with what became of them. */
+static void note_turn(struct notify *n, int64_t now_ms)
+{
+    if (now_ms - n->turn_ms > STALL_MS)
+        n->take_over_ms = now_ms + TAKE_OVER_AFTER_MS;
+    n->turn_ms = now_ms;
 }
 
 bool notify_tick(void *ctx, struct sink_tx *tx, bool *ret_more, struct err *err)
@@ -331,6 +347,7 @@ bool notify_tick(void *ctx, struct sink_tx *tx, bool *ret_more, struct err *err)
     struct notify *n = ctx;
     int64_t now_ms = clock_mono_ms();
 
+    note_turn(n, now_ms);
     if ((!n->directory || now_ms >= n->directory_due_ms) && !refresh_directory(n, tx->db, err))
         return false;
     if (!record_outcomes(n, tx, err))

@@ -9,7 +9,7 @@
  *
  * Threads     The sink's; the sender has its own.
  * Life        The struct lives as long as the process, also while the sink is opened again.
- * Bounds      conf.inflight_max jobs in hand.
+ * Bounds      conf.inflight_max jobs in hand, a quarter of them for one receiver.
  */
 #ifndef SERVICES_NOTIFIER_NOTIFY_H
 #define SERVICES_NOTIFIER_NOTIFY_H
@@ -28,9 +28,10 @@ struct notify {
     size_t in_hand_n;                 /* with the sender, or back */
     char (*in_hand)[ID_TEXT_LEN + 1]; /* their notification ids, in_hand_n of conf.inflight_max */
     bool has_claims;                  /* there may be committed claims that are not in hand */
-    bool is_draining;                 /* nothing new is claimed */
     int64_t look_due_ms, directory_due_ms; /* monotonic */
-    int64_t drain_until_ms;                /* monotonic; set: nothing new is claimed */
+    int64_t turn_ms;                       /* monotonic; of the last tick */
+    int64_t take_over_ms;   /* monotonic; others' claims that ran out are left alone until then */
+    int64_t drain_until_ms; /* monotonic; set: nothing new is claimed */
 };
 
 bool notify_open(struct notify *n, const struct notifier_conf *conf, struct sender *sender,

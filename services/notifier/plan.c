@@ -24,14 +24,15 @@ static const struct contact *next_of(const struct directory *d, const char *pers
 }
 
 const struct contact *plan_next(const struct directory *d, const struct escalation_raised *call,
-                                const struct way *tried, size_t tried_n)
+                                const struct way *tried, size_t tried_n, int64_t now_ms)
 {
     const char *owner = call->scope == SCOPE_PARK ? d->park_id : call->enterprise_id;
     const struct contact *next =
         call->person_id ? next_of(d, call->person_id, tried, tried_n) : NULL;
 
     for (size_t i = 0; !next && i < d->holders_n; i++)
-        if (d->holders[i].role == call->role && strcmp(d->holders[i].enterprise_id, owner) == 0)
+        if (d->holders[i].role == call->role && strcmp(d->holders[i].enterprise_id, owner) == 0 &&
+            !directory_is_absent(d, d->holders[i].person_id, now_ms))
             next = next_of(d, d->holders[i].person_id, tried, tried_n);
     return next;
 }

@@ -1,8 +1,8 @@
 /*
  * plan - whom a call reaches and by which way, and what follows from the fate of an attempt. Pure.
  *
- * Order       The person whom the call names, contact by contact; when all are dead, the others who hold the same role, by rank (the deputy). One
- *             message at a time: the next way is taken only when the one before it is dead.
+ * Order       The person whom the call names, contact by contact; when all are dead, the others who hold the same role and are not absent, by
+ *             rank (the deputy). One message at a time: the next way is taken only when the one before it is dead.
  * Ids         A notification's id follows from the incident, the call, the person, the channel and the address: repeated work repeats it.
  */
 #ifndef SERVICES_NOTIFIER_PLAN_H
@@ -17,7 +17,7 @@ struct way {
     const char *address;
 };
 const struct contact *plan_next(const struct directory *d, const struct escalation_raised *call,
-                                const struct way *tried, size_t tried_n);
+                                const struct way *tried, size_t tried_n, int64_t now_ms);
 
 void plan_id(struct id *ret, const struct escalation_raised *call, const struct contact *contact);
 

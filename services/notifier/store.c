@@ -5,7 +5,9 @@
 #define ROWS_MAX      ((size_t)1000000)
 #define IDS_MAX_BYTES ((size_t)64 * 1024)
 #define WAITING       "('planned', 'failed', 'unknown')"
-#define SUPPRESS      "UPDATE message SET state = 'suppressed', changed_at = $1::timestamptz, why = "
+/* What hangs together: the host of a URL, or the server that the channel has. */
+#define RECEIVER "coalesce(substring(address FROM '://([^/?#]*)'), channel) AS receiver"
+#define SUPPRESS "UPDATE message SET state = 'suppressed', changed_at = $1::timestamptz, why = "
 
 const struct db_statement notifier_statements[] = {
     {"registry_version", "SELECT version FROM registry.version"},
@@ -15,6 +17,9 @@ const struct db_statement notifier_statements[] = {
                           " ORDER BY p.person_id, c.priority, c.channel, c.address"},
     {"registry_holders", "SELECT enterprise_id, role, person_id FROM registry.role_holder"
                          " ORDER BY enterprise_id, role, rank"},
+    {"registry_absences",
+     "SELECT person_id, greatest(from_at, '1970-01-02'), least(to_at, '9999-01-01')"
+     " FROM registry.absence WHERE to_at > now() - interval '1 day'"},
 
     {"call_raised", "INSERT INTO call (escalation_id, event_id, incident_id, raised)"
                     " VALUES ($1, $2, $3, $4) ON CONFLICT (escalation_id) DO UPDATE SET"
@@ -46,17 +51,24 @@ const struct db_statement notifier_statements[] = {
     {"message_recover",
      "UPDATE message SET state = 'unknown', may_be_duplicate = true, due_at = $3::timestamptz,"
      " changed_at = $3 WHERE state = 'sending' AND claimed_process <> $2"
-     " AND (claimed_by = $1 OR due_at <= $3)"},
-    /* Only what the sink has heard everything about up to its due time (hard case 1). */
+     " AND (claimed_by = $1 OR ($4::boolean AND due_at <= $3))"},
+    /* Only what the sink has heard everything about up to its due time (hard case 1), and of one receiver no more than its share. */
     {"message_claim",
-     "UPDATE message m SET state = 'sending', attempt = m.attempt + 1, claimed_by = $1,"
-     " claimed_process = $2, changed_at = $3::timestamptz, due_at = $4::timestamptz"
-     " FROM (SELECT w.notification_id FROM message w JOIN kafka_offset o"
-     " ON o.consumer_group = '" NOTIFIER_GROUP "' AND o.topic = $5"
-     " AND o.partition = w.partition WHERE w.state IN " WAITING
-     " AND w.due_at <= $3 AND (o.caught_up_to >= w.due_at OR w.due_at <= $6::timestamptz)"
-     " ORDER BY w.due_at LIMIT $7::int FOR UPDATE OF w SKIP LOCKED) d"
-     " WHERE m.notification_id = d.notification_id"},
+     "WITH held AS (SELECT " RECEIVER ", count(*) AS n FROM message"
+     " WHERE state = 'sending' AND claimed_process = $2 GROUP BY 1),"
+     " due AS (SELECT w.notification_id, w.due_at, r.receiver FROM message w"
+     " JOIN kafka_offset o ON o.consumer_group = '" NOTIFIER_GROUP "' AND o.topic = $5"
+     " AND o.partition = w.partition, LATERAL (SELECT " RECEIVER ") r"
+     " WHERE w.state IN " WAITING " AND w.due_at <= $3::timestamptz"
+     " AND (o.caught_up_to >= w.due_at OR w.due_at <= $6::timestamptz)"
+     " AND r.receiver NOT IN (SELECT receiver FROM held WHERE n >= $8::int)"
+     " ORDER BY w.due_at LIMIT $7::int FOR UPDATE OF w SKIP LOCKED),"
+     " fair AS (SELECT notification_id, coalesce(n, 0) + row_number()"
+     " OVER (PARTITION BY receiver ORDER BY due_at) AS place"
+     " FROM due LEFT JOIN held USING (receiver))"
+     " UPDATE message m SET state = 'sending', attempt = m.attempt + 1, claimed_by = $1,"
+     " claimed_process = $2, changed_at = $3, due_at = $4::timestamptz"
+     " FROM fair f WHERE m.notification_id = f.notification_id AND f.place <= $8"},
     {"message_claimed",
      "SELECT m.notification_id, m.escalation_id, m.incident_id, m.person_id, m.channel,"
      " m.address, m.attempt, m.may_be_duplicate, c.event_id, c.raised,"
@@ -66,11 +78,13 @@ const struct db_statement notifier_statements[] = {
      " LEFT JOIN ended e ON e.incident_id = m.incident_id"
      " WHERE m.state = 'sending' AND m.claimed_process = $1"
      " AND m.notification_id <> ALL ($2::uuid[])"},
+    /* Also of a claim that was taken away and is not claimed again: then nobody is told twice. It is given back, so that an outcome counts once. */
     {"message_outcome",
      "UPDATE message SET state = $3, due_at = coalesce($4::timestamptz, due_at), why = $5,"
-     " changed_at = $6::timestamptz, may_be_duplicate = may_be_duplicate OR $3 = 'unknown'"
+     " changed_at = $6::timestamptz, may_be_duplicate = may_be_duplicate OR $3 = 'unknown',"
+     " claimed_process = NULL"
      " WHERE notification_id = $1 AND claimed_process = $2 AND attempt = $7::int"
-     " AND state = 'sending'"},
+     " AND state IN ('sending', 'unknown')"},
 };
 const size_t notifier_statements_n = ARRAY_LEN(notifier_statements);
 
@@ -127,9 +141,23 @@ static bool read_holders(struct directory *d, const PGresult *res)
     return true;
 }
 
+static bool read_absences(struct directory *d, const PGresult *res)
+{
+    size_t n = (size_t)PQntuples(res);
+
+    d->absences = calloc(n + 1, sizeof(*d->absences));
+    if (!d->absences)
+        return false;
+    for (int row = 0; row < (int)n; row++)
+        d->absences[d->absences_n++] =
+            (struct absence){db_text(res, row, 0), db_time(res, row, 1), db_time(res, row, 2)};
+    return true;
+}
+
 static bool read_registry(struct db *db, struct directory *d, struct err *err)
 {
-    static const char *const reads[] = {"registry_contacts", "registry_holders", "registry_park"};
+    static const char *const reads[] = {"registry_contacts", "registry_holders", "registry_park",
+                                        "registry_absences"};
 
     for (size_t i = 0; i < ARRAY_LEN(reads); i++) {
         PGresult *res = NULL;
@@ -140,7 +168,8 @@ static bool read_registry(struct db *db, struct directory *d, struct err *err)
         if ((size_t)PQntuples(res) > ROWS_MAX)
             return err_set(err, ERR_TRANSIENT, "%s: more than %zu rows", reads[i], ROWS_MAX);
     }
-    if (!read_contacts(d, d->results[0]) || !read_holders(d, d->results[1]))
+    if (!read_contacts(d, d->results[0]) || !read_holders(d, d->results[1]) ||
+        !read_absences(d, d->results[3]))
         return err_memory(err);
     d->park_id = PQntuples(d->results[2]) > 0 ? db_text(d->results[2], 0, 0) : "";
     return true;
@@ -272,22 +301,24 @@ bool store_tried(struct db *db, const char *escalation_id, struct way **ret, siz
     return true;
 }
 
-bool store_claim(struct db *db, const struct claimant *who, const char *topic, size_t n,
-                 int64_t now_ms, int64_t lease_ms, int64_t grace_ms, size_t *ret_n, struct err *err)
+bool store_claim(struct db *db, const struct claimant *who, const struct claim_terms *terms,
+                 size_t *ret_n, struct err *err)
 {
     struct db_args recover = {0}, args = {0};
     int64_t claimed;
 
     db_arg_text(&recover, who->instance);
     db_arg_text(&recover, who->process);
-    db_arg_time(&recover, now_ms);
+    db_arg_time(&recover, terms->now_ms);
+    db_arg_bool(&recover, terms->may_take_over);
     db_arg_text(&args, who->instance);
     db_arg_text(&args, who->process);
-    db_arg_time(&args, now_ms);
-    db_arg_time(&args, now_ms + lease_ms);
-    db_arg_text(&args, topic);
-    db_arg_time(&args, now_ms - grace_ms);
-    db_arg_int(&args, (int64_t)n);
+    db_arg_time(&args, terms->now_ms);
+    db_arg_time(&args, terms->now_ms + terms->lease_ms);
+    db_arg_text(&args, terms->topic);
+    db_arg_time(&args, terms->now_ms - terms->grace_ms);
+    db_arg_int(&args, (int64_t)terms->n);
+    db_arg_int(&args, (int64_t)terms->share);
     if (!db_run(db, "message_recover", &recover, NULL, err) ||
         !run_counted(db, "message_claim", &args, &claimed, err))
         return false;

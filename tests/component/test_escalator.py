@@ -3,9 +3,11 @@ import collections
 import datetime
 import itertools
 import json
+import os
 import random
 import re
 import shutil
+import signal
 import time
 import uuid
 
@@ -88,6 +90,11 @@ class Incident:
     def act(self, kind, scope="enterprise", **changes):
         return self.send(ACTION, f"action.{kind}", actor={"scope": scope, "id": "key-1"},
                          **{"escalation_id": None, **changes})
+
+    def put_back(self, dead):
+        """A dead letter, as `tongbao replay` puts it back."""
+        body = {k: v for k, v in dead.items() if k not in ("id", "type", "headers", "topic")}
+        return self.bus.send(dead["headers"]["origin-topic"], self.id, dead["type"], body, dead["id"])
 
     # --- what came of it
 
@@ -411,24 +418,44 @@ def test_early_actions_wait_for_the_grade(bus):
                                                              (False, "confirmed")]
     assert bus.database.value("SELECT count(*) FROM escalator.early WHERE incident_id = %s", inc.id) == 0
     expired = Incident(bus)
-    expired.act("acknowledged")
+    late = expired.act("acknowledged")
     bus.settle()
     bus.clock.shift(days=8)
     bus.service.restart()
-    assert "seven days" in expired.wait(lambda i: i.dead(), "given up")[0]["headers"]["reason"]
+    dead, = expired.wait(lambda i: i.dead(), "given up")
+    assert "seven days" in dead["headers"]["reason"]
+    expired.answer(expired.grade("general"))
+    expired.put_back(dead)
+    assert expired.answer(late)["applied"]
 
 
-def test_early_actions_are_bounded(alone):
+def test_early_actions_are_bounded_and_what_was_refused_may_come_back(alone):
     alone.service.set(early_max=3)
     alone.service.restart()
     flood = Incident(alone, "SHOP")
-    for _ in range(5):
-        flood.act("acknowledged")
+    for kind in ("acknowledged", "confirmed", "contained", "recovered", "reviewed"):
+        flood.act(kind)
     dead = flood.wait(lambda i: i.dead()[1:] and i.dead(), "two dead letters")
-    assert len(dead) == 2
+    assert [e["type"] for e in dead] == ["action.recovered", "action.reviewed"]
     assert all("wait for a grade" in e["headers"]["reason"] for e in dead)
+    flood.answer(flood.grade("general"))
+    for letter, state in zip(dead, ("recovered", "reviewed")):
+        flood.put_back(letter)
+        answer = flood.answer(letter["id"])
+        assert (answer["applied"], answer["state"]) == (True, state)
     alone.service.set(early_max=None)
     alone.service.restart()
+
+
+def test_an_early_action_that_cannot_be_read_any_more_does_not_take_the_grade_with_it(bus):
+    inc = Incident(bus)
+    spoilt, good = inc.act("assigned", task="x"), inc.act("acknowledged")
+    bus.settle()
+    bus.database.rows("UPDATE escalator.early SET value = '{}' WHERE event_id = %s", spoilt)
+    assert inc.answer(inc.grade("general"))["applied"]
+    assert inc.answer(good)["applied"]
+    assert [e["id"] for e in inc.wait(lambda i: i.dead(), "a dead letter")] == [spoilt]
+    assert bus.database.value("SELECT count(*) FROM escalator.early WHERE incident_id = %s", inc.id) == 0
 
 
 def test_poison_is_a_dead_letter_and_its_neighbours_go_on(bus):
@@ -616,6 +643,56 @@ def test_hard_case_05_a_frozen_holder_does_not_hide_due_rows(alone):
     frozen.kill()
 
 
+def test_hard_case_05_the_auditor_sees_what_a_frozen_holder_hides(alone):
+    frozen, db = alone.another("frozen"), alone.database
+    frozen.failpoints("escalator.claimed=stop@1")
+    frozen.start()
+    incidents = [Incident(alone) for _ in range(20)]
+    for inc in incidents:
+        inc.answer(inc.grade("general"))
+    alone.settle()
+
+    def heard():
+        return {r["partition"]: r["at"] for r in db.rows(
+            "SELECT partition, min(caught_up_to) AS at FROM escalator.kafka_offset GROUP BY partition")}
+    os.kill(alone.service.pid, signal.SIGSTOP)  # for a moment, so that the other one comes first
+    try:
+        before = heard()
+        inc = wait_until(lambda: next((i for i in incidents if heard()[i.row()["partition"]] > before[i.row()["partition"]]),
+                                      None), 3, "a partition of the other one")
+        for table in ("chain_run", "obligation"):
+            db.rows(f"UPDATE escalator.{table} SET next_at = NULL WHERE incident_id <> %s", inc.id)
+        alone.clock.shift(hours=3)
+        wait_until(lambda: "T" == open(f"/proc/{frozen.pid}/stat").read().split()[2], 5, "the holder is frozen")
+    finally:
+        os.kill(alone.service.pid, signal.SIGCONT)
+
+    def hidden():
+        age = alone.service.metrics()["escalator_due_oldest_ms"]
+        free = db.rows("SELECT FROM escalator.incident WHERE incident_id = %s FOR UPDATE SKIP LOCKED", inc.id)
+        return not free and age
+    assert 2 * 3600 * 1000 <= wait_until(hidden, 5, "the hidden clock's age") <= 3 * 3600 * 1000
+    assert len(inc.raised()) == 1
+    inc.wait(lambda i: ("general", 2, "it", "unacknowledged") in i.raised(), "the step, once the lock is taken away")
+    wait_until(lambda: alone.service.metrics()["escalator_due_oldest_ms"] == 0, 10, "nothing waits any more")
+    frozen.kill()
+
+
+def test_hard_case_06_a_topic_that_has_a_successor_stops_no_clock(alone):
+    inc = Incident(alone)
+    inc.answer(inc.grade("general"))
+    alone.settle()
+    alone.database.rows("INSERT INTO escalator.kafka_offset (consumer_group, topic, partition, next_offset, caught_up_to)"
+                        " SELECT consumer_group, 'tongbao.report.v0', partition, next_offset, caught_up_to"
+                        " FROM escalator.kafka_offset WHERE topic = %s", REPORT)
+    try:
+        alone.clock.shift(hours=1, seconds=1)
+        inc.wait(lambda i: len(i.raised()) == 2, "the next step")
+        assert not any(e["unconfirmed"] for e in inc.events("escalation.raised"))
+    finally:
+        alone.database.rows("DELETE FROM escalator.kafka_offset WHERE topic = 'tongbao.report.v0'")
+
+
 def test_hard_case_09_all_orders_end_alike(bus):
     def events(inc):
         report = inc.body("report.submitted")
@@ -665,6 +742,11 @@ def test_hard_case_10_another_enterprises_events_have_no_effect(bus):
     assert dead == set(attacks)
     assert bus.service.metrics()["escalator_foreign_total"] == before[1] + len(attacks)
     assert not {e.get("cause_event_id") for inc in (victim, unknown) for e in inc.events()} & set(attacks)
+    for inc in (victim, unknown):
+        for letter in list(inc.dead()):
+            inc.put_back(letter)  # it was judged, and stays so
+    bus.settle()
+    assert {bus.tap.ids[DEAD, event_id] for event_id in attacks} == {1}
     park = victim.send(ACTION, "action.acknowledged", enterprise_id=bus.park.ids["PARK"],
                        actor={"scope": "park", "id": "duty"}, escalation_id=None)
     assert victim.answer(park)["applied"]
@@ -758,7 +840,7 @@ def test_killed_while_clocks_fire_each_step_fires_once(alone):
     alone.service.start(ready=False)
     alone.clock.shift(hours=1, seconds=1)
     alone.service.died()
-    alone.service.failpoints("sink.committed=kill@2")
+    alone.service.failpoints("sink.committed=kill@1")  # a tick that fires nothing is no passage
     alone.service.start(ready=False)
     alone.service.died()
     alone.service.failpoints(None)
@@ -766,4 +848,7 @@ def test_killed_while_clocks_fire_each_step_fires_once(alone):
     for inc in incidents:
         inc.wait(lambda i: len(i.raised()) == 2, "the step")
     alone.settle()
-    assert all(len(inc.raised()) == 2 for inc in incidents)
+    for inc in incidents:
+        fired = collections.Counter((e["type"], e.get("duty")) for e in inc.events() if e["type"] != "escalation.state")
+        assert fired == {("escalation.raised", None): 2, ("obligation.created", "triage-1h"): 1,
+                         ("obligation.warning", "triage-1h"): 1, ("obligation.overdue", "triage-1h"): 1}

@@ -144,12 +144,24 @@ def check(stack, accepted):
     check_messages(stack, ids)
 
 
+TWICE = """
+SELECT n.incident_id::text, n.person_id::text, n.channel, e.chain, e.step, array_agg(n.notification_id::text) AS ids
+FROM analytics.notification n JOIN analytics.escalation e USING (incident_id, escalation_id)
+WHERE n.incident_id = ANY(%s::uuid[]) GROUP BY 1, 2, 3, 4, 5, e.generation HAVING count(*) > 1"""
+
+
 def check_messages(stack, ids):
-    """A second delivery only of what was in flight at a kill, under the same id, and marked."""
+    """One message per person, step and way. A second delivery only of what was in flight at a kill, under the same id, and
+    marked."""
+    assert count(stack, TWICE, ids) == [], "one message per person, step and way"
     rows = stack.database.rows("SELECT notification_id::text AS id, may_be_duplicate FROM analytics.notification"
                                " WHERE state = 'sent' AND channel = 'email' AND incident_id = ANY(%s::uuid[])", list(ids))
     marked = {r["id"] for r in rows if r["may_be_duplicate"]}
     arrived = collections.Counter(m.headers["message-id"].strip("<>").split("@")[0] for m in stack.smtp.messages)
+    subjects = collections.defaultdict(set)  # which name the incident and its grade
+    for mail in stack.smtp.messages:
+        subjects[mail.recipients[0], mail.subject].add(mail.headers["message-id"])
+    assert {len(mails) for mails in subjects.values()} == {1}, "nobody is told the same under two ids"
     for row in rows:
         got = arrived[row["id"]]
         assert got >= 1, f"{row['id']} says sent and did not arrive"

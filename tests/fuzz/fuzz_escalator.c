@@ -41,16 +41,34 @@ static const char *const steps[] = {
     "task_done p",
     "ack e 0",
     "confirmed f",
+    "reload",
 };
+
+/* Fewer steps, other names, nothing for the park but what has no grade. */
+#define OTHER_POLICY                                                                               \
+    "{\"ungraded_after_s\":60,\"undelivered_after_s\":60,\"ungraded\":\"waiting\",\"chains\":["    \
+    "{\"id\":\"general\",\"scope\":\"enterprise\",\"levels\":[\"general\",\"extreme\"],"           \
+    "\"repeats\":1,"                                                                               \
+    "\"steps\":[{\"call\":[\"it\"],\"acknowledge_within_s\":600}]},"                               \
+    "{\"id\":\"top\",\"scope\":\"enterprise\",\"levels\":[\"larger\",\"major\"],\"repeats\":2,"    \
+    "\"steps\":[{\"call\":[\"owner\"],\"acknowledge_within_s\":600}],\"then\":\"quiet\"},"         \
+    "{\"id\":\"quiet\",\"scope\":\"park\",\"steps\":[{\"call\":[\"expert\"],"                      \
+    "\"acknowledge_within_s\":600}]},"                                                             \
+    "{\"id\":\"waiting\",\"scope\":\"park\",\"steps\":[{\"call\":[\"duty_officer\"],"              \
+    "\"acknowledge_within_s\":600}]}]}"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const struct policy *reload;
     struct bench b;
     int revision = 0;
     const char *broken;
 
+    if (!reload)
+        reload = bench_policy_of(OTHER_POLICY);
     bench_open(&b);
+    b.reload = reload;
     for (size_t i = 0; i < size && i < STEPS_MAX; i++) {
         const char *step = steps[data[i] % ARRAY_LEN(steps)], *hole = strstr(step, "%d");
         char text[64];

@@ -7,6 +7,7 @@
  *     KIND SCOPE                    action.KIND by e (enterprise), p (park) or f (a stranger)
  *     file DUTY                     action.filed of that duty            ack SCOPE N: acknowledges the N-th call by its id
  *     sent N / dead N               a message of the N-th call
+ *     reload                        the policy is exchanged for b->reload
  *     +SECONDS                      time passes, and all is heard        deaf +SECONDS / quiet +SECONDS: nothing is heard any more
  *
  * Transcript: S state[/level][!] (refused) · R chain.step role why[?] (unconfirmed)[-] (nobody) · O+ O~ O# O= duty state (created, warning, overdue, satisfied)
@@ -17,6 +18,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "services/escalator/work.h"
@@ -47,6 +50,7 @@ struct bench_kept {
 struct bench {
     struct arena arena;
     struct incident inc;
+    const struct policy *policy, *reload;
     int64_t now_ms, heard_ms;
     int serial; /* of event ids */
     struct bench_kept kept[BENCH_KEPT_MAX];
@@ -98,9 +102,31 @@ static inline const struct policy *bench_policy(void)
     return p;
 }
 
+/* A policy of these chains and without duties; the caller's. */
+static inline struct policy *bench_policy_of(const char *chains)
+{
+    char folder[] = "/tmp/escalator-bench-XXXXXX", file[64], duties[64];
+    struct policy *p = NULL;
+    struct err err = {0};
+    FILE *f;
+
+    bench_must(mkdtemp(folder) != NULL, NULL);
+    snprintf(file, sizeof(file), "%s/chains.json", folder);
+    snprintf(duties, sizeof(duties), "%s/obligations", folder);
+    bench_must(mkdir(duties, 0700) == 0 && (f = fopen(file, "w")) && fputs(chains, f) >= 0 &&
+                   fclose(f) == 0,
+               NULL);
+    bench_must(policy_load(&p, folder, &err), &err);
+    (void)unlink(file);
+    (void)rmdir(duties);
+    (void)rmdir(folder);
+    return p;
+}
+
 static inline void bench_open(struct bench *b)
 {
-    *b = (struct bench){.now_ms = BENCH_START_MS, .heard_ms = BENCH_START_MS};
+    *b = (struct bench){
+        .policy = bench_policy(), .now_ms = BENCH_START_MS, .heard_ms = BENCH_START_MS};
     arena_init(&b->arena, (size_t)64 * 1024 * 1024);
     buf_init(&b->transcript, 1024 * 1024);
     buf_init(&b->ids, 1024 * 1024);
@@ -177,7 +203,7 @@ static inline void bench_take(struct bench *b, const struct changes *changes)
 static inline void bench_feed(struct bench *b, const struct bench_kept *in)
 {
     AUTO(auto_event) struct event ev = {0};
-    struct world world = {bench_policy(), bench_directory(), &b->arena, b->now_ms};
+    struct world world = {b->policy, bench_directory(), &b->arena, b->now_ms};
     struct event_record rec = {.type = in->type,
                                .id = in->id,
                                .key = b->inc.id.text,
@@ -303,7 +329,7 @@ static inline void bench_message(struct bench *b, const char *kind, int call)
 
 static inline void bench_due(struct bench *b, int64_t seconds, bool is_heard, bool is_deaf)
 {
-    struct world world = {bench_policy(), bench_directory(), &b->arena, b->now_ms + 1000 * seconds};
+    struct world world = {b->policy, bench_directory(), &b->arena, b->now_ms + 1000 * seconds};
     struct changes changes;
     struct err err = {0};
 
@@ -335,6 +361,8 @@ static inline void bench_step(struct bench *b, const char *step)
         bench_act(b, "acknowledged", second[0], more);
     } else if (strcmp(word, "sent") == 0 || strcmp(word, "dead") == 0)
         bench_message(b, word, (int)strtol(second, NULL, 10));
+    else if (strcmp(word, "reload") == 0)
+        b->policy = b->reload;
     else if (word[0] == '+')
         bench_due(b, strtol(word + 1, NULL, 10), true, false);
     else if (strcmp(word, "deaf") == 0 || strcmp(word, "quiet") == 0)

@@ -138,6 +138,65 @@ static void play_row(void **state)
     bench_close(&b);
 }
 
+/* --- the policy is exchanged while chains climb ---------------------------------------------------- */
+
+#define STEP(role, seconds) "{\"call\":[\"" role "\"],\"acknowledge_within_s\":" #seconds "}"
+#define CHAIN(id, scope, levels, steps, more)                                                      \
+    "{\"id\":\"" id "\",\"scope\":\"" scope "\",\"levels\":[" levels "],\"steps\":[" steps         \
+    "]" more "}"
+#define POLICY(ungraded, list)                                                                     \
+    "{\"ungraded_after_s\":60,\"undelivered_after_s\":60,\"ungraded\":\"" ungraded                 \
+    "\",\"chains\":[" list "," CHAIN(ungraded, "park", "", STEP("duty_officer", 600), "") "]}"
+#define GENERALLY "\"general\""
+#define OTHERS    "\"larger\",\"major\",\"extreme\""
+#define SHORTER                                                                                    \
+    POLICY("ungraded", CHAIN("general", "enterprise", GENERALLY, STEP("it", 60), "") "," CHAIN(    \
+                           "larger", "enterprise", OTHERS, STEP("owner", 60), ",\"repeats\":1"))
+#define RENAMED                                                                                    \
+    POLICY("waiting",                                                                              \
+           CHAIN("general", "enterprise", GENERALLY, STEP("it", 60),                               \
+                 ",\"then\":\"quiet\"") "," CHAIN("larger2", "enterprise", OTHERS,                 \
+                                                  STEP("owner", 60),                               \
+                                                  "") "," CHAIN("quiet", "park", "",               \
+                                                                STEP("centre_head", 60), ""))
+
+static const struct reload_row {
+    const char *name, *chains, *script, *want;
+} reloads[] = {
+    {"a policy with fewer steps: the last one is repeated, as often as it says", SHORTER,
+     "grade larger 0; +1800; reload; +1800; +60; +60",
+     LARGER " R larger.2 deputy unacknowledged R larger.1 owner unacknowledged O~ triage-1h "
+            "warned O# triage-1h overdue"},
+    {"a renamed chain: the level's of the same scope", RENAMED, "grade larger 0; reload; +1800",
+     LARGER " R larger2.1 owner policy_changed"},
+    {"a renamed chain without a level: what follows the level's", RENAMED,
+     "grade general 0; acknowledged p; +3600; +3600; reload; +1800",
+     GENERAL " O= triage-1h satisfied S triaged/general R general.2 it unacknowledged R silent.1 "
+             "duty_officer unacknowledged R quiet.1 centre_head policy_changed"},
+    {"nothing follows any more: all are called anew", SHORTER,
+     "grade general 0; acknowledged p; +3600; +3600; reload; +1800",
+     GENERAL " O= triage-1h satisfied S triaged/general R general.2 it unacknowledged R silent.1 "
+             "duty_officer unacknowledged R general.1 it policy_changed"},
+    {"a renamed chain for what has no grade", RENAMED, "report; reload; +61",
+     "R waiting.1 duty_officer ungraded"},
+    {"renamed while it climbs", RENAMED, "report; +61; reload; +600",
+     "R ungraded.1 duty_officer ungraded R waiting.1 duty_officer policy_changed"},
+};
+
+static void play_reload(void **state)
+{
+    const struct reload_row *row = *state;
+    AUTO(auto_policy) struct policy *reload = bench_policy_of(row->chains);
+    struct bench b;
+
+    bench_open(&b);
+    b.reload = reload;
+    bench_play(&b, row->script);
+    assert_string_equal(buf_text(&b.transcript), row->want);
+    assert_null(bench_broken_rule(&b));
+    bench_close(&b);
+}
+
 /* --- the life of an incident: every action in every state --------------------------------------- */
 
 static const struct life {
@@ -333,6 +392,7 @@ int main(void)
     static struct test_list list;
 
     TEST_ADD_ROWS(&list, rows, play_row);
+    TEST_ADD_ROWS(&list, reloads, play_reload);
     TEST_ADD_ROWS(&list, lives, check_life);
     TEST_ADD(&list, all_orders_end_alike);
     TEST_ADD(&list, random_histories_hold);

@@ -11,10 +11,16 @@
 #define CHAIN                                                                                      \
     "{\"id\":\"all\",\"scope\":\"park\",\"levels\":[\"general\",\"larger\",\"major\",\"extreme\"]" \
     ",\"steps\":[" STEP "]}"
-#define CHAINS(list)                                                                               \
-    "{\"ungraded_after_s\":60,\"ungraded\":\"all\",\"undelivered_after_s\":60,\"chains\":[" list   \
-    "]}"
-#define GOOD CHAINS(CHAIN)
+#define UNGRADED "{\"id\":\"none\",\"scope\":\"park\",\"steps\":[" STEP "]}"
+#define OF_UNGRADED(chain, list)                                                                   \
+    "{\"ungraded_after_s\":60,\"ungraded\":\"" chain                                               \
+    "\",\"undelivered_after_s\":60,\"chains\":[" list "]}"
+#define CHAINS(list) OF_UNGRADED("none", list)
+#define GOOD         CHAINS(CHAIN "," UNGRADED)
+#define LEADS(id, levels, to)                                                                      \
+    "{\"id\":\"" id "\",\"scope\":\"park\",\"levels\":[" levels "],\"steps\":[" STEP               \
+    "],\"then\":\"" to "\"}"
+#define SOME "\"general\",\"larger\""
 #define DUTY(id, more)                                                                             \
     "{\"id\":\"" id "\",\"title\":{\"zh\":\"a\",\"en\":\"a\"},\"recipient\":{\"zh\":\"a\","        \
     "\"en\":\"a\"},\"regulator\":false,\"anchor\":\"discovered\",\"within_s\":60,"                 \
@@ -55,10 +61,22 @@ static const struct row {
     {"a chain that ends nowhere",
      CHAINS("{\"id\":\"all\",\"scope\":\"park\",\"steps\":[" STEP "],\"then\":\"x\"}"), DUTIES(""),
      "/chains/0/then"},
-    {"nobody for what has no grade",
-     "{\"ungraded_after_s\":60,\"ungraded\":\"x\",\"undelivered_after_s\":60,\"chains\":[" CHAIN
-     "]}",
-     DUTIES(""), "/ungraded: no chain is called \"x\""},
+    {"nobody for what has no grade", OF_UNGRADED("x", CHAIN), DUTIES(""),
+     "/ungraded: no chain is called \"x\""},
+    {"a level's chain for what has no grade", OF_UNGRADED("all", CHAIN), DUTIES(""),
+     "/ungraded: \"all\" and its then have to be without levels"},
+    {"what has no grade leads to a level's chain",
+     OF_UNGRADED("wait", CHAIN "," LEADS("wait", "", "all")), DUTIES(""),
+     "/ungraded: \"wait\" and its then have to be without levels"},
+    {"a level leads to the chain for what has no grade",
+     CHAINS(CHAIN "," UNGRADED "," LEADS("more", SOME, "none")), DUTIES(""),
+     "/chains/2/then: \"none\" is for what has no grade"},
+    {"both lead to the same chain",
+     OF_UNGRADED("wait",
+                 CHAIN "," UNGRADED "," LEADS("wait", "", "none") "," LEADS("more", SOME, "none")),
+     DUTIES(""), "/chains/3/then: \"none\" is for what has no grade"},
+    {"what has no grade leads to a chain of its own",
+     OF_UNGRADED("wait", CHAIN "," UNGRADED "," LEADS("wait", "", "none")), DUTIES(""), NULL},
     {"no such anchor", GOOD, DUTIES("{\"anchor\":\"yesterday\"}"), "r.json: /obligations/0"},
     {"a value that nobody verified", GOOD,
      DUTIES(DUTY("a",

@@ -8,22 +8,26 @@
 
 /* lead: mail, then webhook; deputy: mail; officer of the park: webhook; silent: nothing */
 static struct contact contacts[] = {
+    {"away", "zh", CHANNEL_EMAIL, "away@acme.test", NULL},
     {"deputy", "zh", CHANNEL_EMAIL, "deputy@acme.test", NULL},
     {"lead", "zh", CHANNEL_EMAIL, "lead@acme.test", NULL},
     {"lead", "zh", CHANNEL_WEBHOOK, "http://lead", "s"},
     {"officer", "en", CHANNEL_WEBHOOK, "http://officer", NULL},
 };
 static struct role_holder holders[] = {
-    {ACME, ROLE_SECURITY_LEAD, "lead"},
-    {ACME, ROLE_SECURITY_LEAD, "silent"},
-    {ACME, ROLE_SECURITY_LEAD, "deputy"},
+    {ACME, ROLE_SECURITY_LEAD, "lead"},    {ACME, ROLE_SECURITY_LEAD, "silent"},
+    {ACME, ROLE_SECURITY_LEAD, "deputy"},  {ACME, ROLE_EXPERT, "away"},
+    {ACME, ROLE_EXPERT, "deputy"},         {ACME, ROLE_IT, "away"},
     {PARK, ROLE_SECURITY_LEAD, "officer"},
 };
+static struct absence absences[] = {{"away", 1000, 2000}};
 static const struct directory directory = {.park_id = PARK,
                                            .contacts = contacts,
                                            .contacts_n = ARRAY_LEN(contacts),
                                            .holders = holders,
-                                           .holders_n = ARRAY_LEN(holders)};
+                                           .holders_n = ARRAY_LEN(holders),
+                                           .absences = absences,
+                                           .absences_n = ARRAY_LEN(absences)};
 
 static const struct next_row {
     const char *name, *person_id;
@@ -31,23 +35,29 @@ static const struct next_row {
     enum role role;
     size_t tried_n;   /* of the ways below, in order */
     const char *want; /* address */
+    int64_t now_ms;
 } nexts[] = {
     {"the first contact of the person", "lead", SCOPE_ENTERPRISE, ROLE_SECURITY_LEAD, 0,
-     "lead@acme.test"},
-    {"then the second", "lead", SCOPE_ENTERPRISE, ROLE_SECURITY_LEAD, 1, "http://lead"},
+     "lead@acme.test", 0},
+    {"then the second", "lead", SCOPE_ENTERPRISE, ROLE_SECURITY_LEAD, 1, "http://lead", 0},
     {"then the next who holds the role and can be reached", "lead", SCOPE_ENTERPRISE,
-     ROLE_SECURITY_LEAD, 2, "deputy@acme.test"},
-    {"then nobody", "lead", SCOPE_ENTERPRISE, ROLE_SECURITY_LEAD, 3, NULL},
+     ROLE_SECURITY_LEAD, 2, "deputy@acme.test", 0},
+    {"then nobody", "lead", SCOPE_ENTERPRISE, ROLE_SECURITY_LEAD, 3, NULL, 0},
     {"a person without contacts: the others", "silent", SCOPE_ENTERPRISE, ROLE_SECURITY_LEAD, 0,
-     "lead@acme.test"},
+     "lead@acme.test", 0},
     {"no person: who holds the role", NULL, SCOPE_ENTERPRISE, ROLE_SECURITY_LEAD, 0,
-     "lead@acme.test"},
+     "lead@acme.test", 0},
     {"the person counts, whatever the role", "officer", SCOPE_ENTERPRISE, ROLE_LEGAL, 0,
-     "http://officer"},
-    {"a role that nobody holds", NULL, SCOPE_ENTERPRISE, ROLE_LEGAL, 0, NULL},
+     "http://officer", 0},
+    {"a role that nobody holds", NULL, SCOPE_ENTERPRISE, ROLE_LEGAL, 0, NULL, 0},
     {"a role of the park is not the enterprise's", NULL, SCOPE_PARK, ROLE_SECURITY_LEAD, 0,
-     "http://officer"},
-    {"somebody unknown", "nobody", SCOPE_ENTERPRISE, ROLE_LEGAL, 0, NULL},
+     "http://officer", 0},
+    {"who is absent is left out", NULL, SCOPE_ENTERPRISE, ROLE_EXPERT, 0, "deputy@acme.test", 1000},
+    {"and nobody else is there", NULL, SCOPE_ENTERPRISE, ROLE_IT, 0, NULL, 1999},
+    {"not before the absence", NULL, SCOPE_ENTERPRISE, ROLE_EXPERT, 0, "away@acme.test", 999},
+    {"nor after it", NULL, SCOPE_ENTERPRISE, ROLE_EXPERT, 0, "away@acme.test", 2000},
+    {"whom the call names is told", "away", SCOPE_ENTERPRISE, ROLE_IT, 0, "away@acme.test", 1000},
+    {"somebody unknown", "nobody", SCOPE_ENTERPRISE, ROLE_LEGAL, 0, NULL, 0},
 };
 
 static void check_next(void **state)
@@ -58,7 +68,7 @@ static void check_next(void **state)
     const struct next_row *row = *state;
     const struct escalation_raised call = {
         .enterprise_id = ACME, .person_id = row->person_id, .scope = row->scope, .role = row->role};
-    const struct contact *next = plan_next(&directory, &call, tried, row->tried_n);
+    const struct contact *next = plan_next(&directory, &call, tried, row->tried_n, row->now_ms);
 
     if (!row->want)
         assert_null(next);
@@ -76,12 +86,12 @@ static void check_ids(void **state)
     struct id first, again, ids[4];
 
     (void)state;
-    plan_id(&first, &calls[0], &contacts[1]);
-    plan_id(&again, &calls[0], &contacts[1]);
+    plan_id(&first, &calls[0], &contacts[2]);
+    plan_id(&again, &calls[0], &contacts[2]);
     assert_string_equal(first.text, again.text);
-    plan_id(&ids[0], &calls[1], &contacts[1]);
-    plan_id(&ids[1], &calls[0], &contacts[2]);
-    plan_id(&ids[2], &calls[0], &contacts[0]);
+    plan_id(&ids[0], &calls[1], &contacts[2]);
+    plan_id(&ids[1], &calls[0], &contacts[3]);
+    plan_id(&ids[2], &calls[0], &contacts[1]);
     plan_id(&ids[3], &calls[0], &other_address);
     for (size_t i = 0; i < ARRAY_LEN(ids); i++)
         assert_string_not_equal(first.text, ids[i].text);

@@ -102,11 +102,5 @@ CREATE INDEX early_incident ON early (incident_id);
 CREATE INDEX early_enterprise ON early (enterprise_id);
 CREATE INDEX early_kept ON early (kept_at);
 
--- Every question of the service has its index. A plan that was made while the tables were empty must not read whole tables when they are not.
-DO $$
-BEGIN
-    EXECUTE format('ALTER ROLE tongbao_escalator IN DATABASE %I SET enable_seqscan = off', current_database());
-END $$;
-
 GRANT SELECT, INSERT, UPDATE ON incident, chain_run, escalation, obligation TO tongbao_escalator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON early TO tongbao_escalator; -- UPDATE: to lock rows
