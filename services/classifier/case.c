@@ -119,6 +119,22 @@ static enum case_outcome take_grade(struct case_file *c, struct event *ev)
     return is_news ? CASE_CHANGED : CASE_UNCHANGED;
 }
 
+/* Those that are of its kind and by its sender. */
+static size_t count_like(const struct case_file *c, const struct event *ev)
+{
+    enum scope scope = actor_of(ev)->scope;
+    size_t ret = 0;
+
+    for (size_t i = 0; i < c->inputs_n; i++) {
+        const struct event *other = &c->inputs[i].ev;
+
+        ret += !c->inputs[i].is_stranger && other->type == ev->type &&
+               actor_of(other)->scope == scope &&
+               strcmp(other->enterprise_id.text, ev->enterprise_id.text) == 0;
+    }
+    return ret;
+}
+
 static enum case_outcome take_input(struct case_file *c, struct event *ev, bool early_room,
                                     void *origin, struct err *err)
 {
@@ -135,9 +151,9 @@ static enum case_outcome take_input(struct case_file *c, struct event *ev, bool 
                 "for incidents: replay it when the incident is there");
         return CASE_REFUSED;
     }
-    if (c->inputs_n == CASE_INPUTS_MAX) {
-        err_set(err, ERR_INPUT, "the incident has %d reports, supplements and decisions already",
-                CASE_INPUTS_MAX);
+    if (count_like(c, ev) >= CASE_INPUTS_MAX) {
+        err_set(err, ERR_INPUT, "the incident has %d %s of this sender already", CASE_INPUTS_MAX,
+                event_types[ev->type].name);
         return CASE_REFUSED;
     }
     if (!case_add(c, ev, is_early, origin, err))
@@ -153,6 +169,8 @@ enum case_outcome case_take(struct case_file *c, struct event *ev, bool early_ro
 {
     bool is_grade =
         ev->type == EVENT_INCIDENT_CLASSIFIED || ev->type == EVENT_INCIDENT_RECLASSIFIED;
+    struct id id = ev->id;
+    enum case_outcome ret;
 
     if (!id_is_set(&c->enterprise_id) && (is_grade || ev->type == EVENT_REPORT_SUBMITTED))
         open_case(c, ev);
@@ -161,7 +179,10 @@ enum case_outcome case_take(struct case_file *c, struct event *ev, bool early_ro
                 event_types[ev->type].name, ev->enterprise_id.text);
         return CASE_STRANGER;
     }
-    return is_grade ? take_grade(c, ev) : take_input(c, ev, early_room, origin, err);
+    ret = is_grade ? take_grade(c, ev) : take_input(c, ev, early_room, origin, err);
+    if (ret == CASE_CHANGED)
+        c->changed_by = id;
+    return ret;
 }
 
 /* --- the grade by all that is known --- */
@@ -179,6 +200,15 @@ static const struct report_submitted *first_report(const struct case_file *c)
         if (c->inputs[i].ev.type == EVENT_REPORT_SUBMITTED && !c->inputs[i].is_stranger)
             return c->inputs[i].ev.report_submitted;
     return NULL;
+}
+
+static size_t count_known(const struct case_file *c)
+{
+    size_t ret = 0;
+
+    for (size_t i = 0; i < c->inputs_n; i++)
+        ret += !c->inputs[i].is_stranger;
+    return ret;
 }
 
 static bool outranks(const struct event *a, const struct event *b)
@@ -333,14 +363,16 @@ static int64_t last_occurred_at(const struct case_file *c)
 }
 
 static void fill_common(struct regrade *r, const struct case_file *c,
-                        const struct report_submitted *report, const struct id *cause)
+                        const struct report_submitted *report, const struct event *decision)
 {
     struct incident_classified *body = &r->body;
+    bool is_decided = decision && strcmp(c->published.decision_event_id.text, decision->id.text);
 
     body->enterprise_id = report->enterprise_id;
     body->incident_id = report->incident_id;
     body->reference = report->reference;
-    body->parent_event_id = cause->text;
+    r->cause = is_decided ? &decision->id : &c->changed_by;
+    body->parent_event_id = r->cause->text;
     body->profile = report->profile;
     SHAPE_SET(body, occurred_at, last_occurred_at(c));
     SHAPE_SET(body, drill, report->drill);
@@ -389,7 +421,7 @@ static bool differs(const struct published *p, const struct regrade *r)
 }
 
 bool case_regrade(struct regrade *ret, const struct case_file *c, const struct policy *policy,
-                  const struct id *cause, struct err *err)
+                  struct err *err)
 {
     const struct report_submitted *report = first_report(c);
     const struct event *decision = deciding(c);
@@ -398,12 +430,12 @@ bool case_regrade(struct regrade *ret, const struct case_file *c, const struct p
     *ret = (struct regrade){0};
     arena_init(&ret->arena, CASE_ARENA_MAX_BYTES);
     /* Without a published grade only a person's decision may come first; with one and nothing but its report there is nothing to add. */
-    if (!report || (c->published.revision < 0 ? !decision : c->inputs_n < 2))
+    if (!report || (c->published.revision < 0 ? !decision : count_known(c) < 2))
         return true;
     if (!find_highest(c, policy, &at, err) || !grade_at(ret, c, policy, at, err) ||
         !join_summaries(ret, c, err))
         return false;
-    fill_common(ret, c, report, cause);
+    fill_common(ret, c, report, decision);
     if (!decision)
         keep_level(ret, &c->published);
     else if (!apply_decision(ret, policy, decision, err))

@@ -11,7 +11,8 @@
  * Early       Supplements and decisions that come before their incident are kept, not graded.
  * Strangers   An event of another enterprise is refused unless its actor is the park (hard case 10); early ones when the incident opens.
  *
- * Threads     One at a time. Ownership: a case owns its inputs. Bounds: CASE_INPUTS_MAX inputs.
+ * Threads     One at a time. Ownership: a case owns its inputs.
+ * Bounds      CASE_INPUTS_MAX inputs of one kind by one sender: nobody takes another's room, and no supplement that of a report or a decision.
  * Errors      ERR_INPUT: the event must not be applied, it belongs among the dead letters. ERR_FATAL: no memory.
  */
 #ifndef SERVICES_CLASSIFIER_CASE_H
@@ -20,7 +21,7 @@
 #include "proto/event.h"
 #include "services/classifier/policy.h"
 
-#define CASE_INPUTS_MAX 256
+#define CASE_INPUTS_MAX 256 /* of one type, one enterprise and one scope */
 #define CASE_ARENA_MAX_BYTES                                                                       \
     ((size_t)16 * 1024 * 1024) /* of one regrade: merged facts, texts and reasons */
 
@@ -46,6 +47,7 @@ struct case_file {
     struct id incident_id;
     struct id enterprise_id; /* none: the incident is not open, its inputs are early */
     struct published published;
+    struct id changed_by; /* the event that changed it last */
     struct case_input *inputs;
     size_t inputs_n, inputs_cap;
 };
@@ -76,13 +78,14 @@ struct regrade {
     bool is_due; /* it differs from what is published, or another person's decision counts now */
     struct incident_classified body; /* of incident.reclassified, when it is due */
     struct id decision_event_id;     /* the person's decision that counts; none: the rules' */
-    json_t *merged;                  /* the facts */
+    const struct id *cause; /* that decision when it is new, else what changed the case last */
+    json_t *merged;         /* the facts */
     struct arena arena;
 };
 
-/* `cause`: the event that was taken last. The body borrows from case, policy, cause and the regrade. */
+/* Once after as many events as came at once: its price grows with what is known. The body borrows from policy, regrade, and the case as it is now. */
 bool case_regrade(struct regrade *ret, const struct case_file *c, const struct policy *policy,
-                  const struct id *cause, struct err *err) MUST_CHECK;
+                  struct err *err) MUST_CHECK;
 void regrade_done(struct regrade *r); /* accepts a zeroed one */
 
 /* It has been put where it will be published. */

@@ -2,9 +2,10 @@
  * cases - the sink `classifier.case`: events and cases meet here, and what follows is stored and published in one transaction.
  *
  * Threads     One at a time (the sink's). Guarantee: the sink's; a reclassified goes out through the outbox.
- * Refused     An event that must not be applied (services/classifier/case.h) is put among the dead letters here and not returned as ERR_INPUT: it is no
- *             poison, and whoever sends ten of them in a row must not pause the partition for others. A stranger's counts in
- *             classifier_strangers_total.
+ * Once        A case is graded again once a batch, after all of the batch's events for it: its price grows with what is known.
+ * Refused     An event that must not be applied (services/classifier/case.h) is refused (sink_refuse) and not returned as ERR_INPUT: it is no poison, and
+ *             whoever sends ten of them in a row must not pause the partition for others. What met a bound or expired may be replayed; a
+ *             stranger's event may not, and counts in classifier_strangers_total.
  * Errors      ERR_INPUT: an event that cannot be read.
  */
 #ifndef SERVICES_CLASSIFIER_CASES_H

@@ -39,10 +39,11 @@ static json_t *words_document(const struct policy *policy, const struct word_hit
         if (hit->n == 0)
             continue;
         found = json_array();
-        for (size_t i = 0; i < hit->n; i++)
-            json_array_append_new(found, json_string_nocheck(hit->words[i]));
         if (json_object_set_new_nocheck(ret, words_name(policy->words, id), found))
             return NULL;
+        for (size_t i = 0; i < hit->n; i++)
+            if (json_array_append_new(found, json_string_nocheck(hit->words[i])))
+                return NULL;
     }
     return TAKE(ret);
 }
@@ -271,6 +272,9 @@ static bool is_called(const char *hint, size_t len, const char *name)
 static bool choose_by_hint(const struct policy *policy, const char *hint, struct choice *ret)
 {
     static const char suffix[] = "事件";
+    struct choice found = {.id = "category.hint",
+                           .zh = "按报告人填写的类别",
+                           .en = "the category that the reporter gave"};
     size_t len = strlen(hint), cut = sizeof(suffix) - 1;
 
     if (len > cut && memcmp(hint + len - cut, suffix, cut) == 0)
@@ -278,24 +282,26 @@ static bool choose_by_hint(const struct policy *policy, const char *hint, struct
     for (size_t g = 0; g < gbt20986_table.n; g++) {
         const struct gbt_row *row = &policy->gbt[g];
 
-        ret->gbt = (enum gbt20986)g;
-        ret->category = row->category;
-        ret->sub = NULL;
+        found.gbt = (enum gbt20986)g;
+        found.category = row->category;
         if (is_called(hint, len, gbt20986_table.values[g].text) ||
-            is_called(hint, len, gbt20986_table.values[g].zh))
+            is_called(hint, len, gbt20986_table.values[g].zh)) {
+            *ret = found;
             return true;
+        }
         for (size_t s = 0; s < row->subs_n; s++)
             if (is_called(hint, len, row->subs[s]) && strcmp(row->subs[s], "其他") != 0) {
-                ret->sub = row->subs[s];
+                found.sub = row->subs[s];
+                *ret = found;
                 return true;
             }
     }
     for (size_t c = 0; c < category_table.n; c++)
         if (is_called(hint, len, category_table.values[c].text) ||
             is_called(hint, len, category_table.values[c].zh)) {
-            ret->category = (enum category)c;
-            ret->gbt = policy->gbt_of_category[c];
-            ret->sub = NULL;
+            found.category = (enum category)c;
+            found.gbt = policy->gbt_of_category[c];
+            *ret = found;
             return true;
         }
     return false;
@@ -312,9 +318,6 @@ static bool choose(struct work *w)
     if (json_is_string(hint) && choose_by_hint(w->policy, json_string_value(hint), &choice)) {
         reads.reads[reads.n].pointer = "/facts/category_hint";
         reads.reads[reads.n++].value = hint;
-        choice.id = "category.hint";
-        choice.zh = "按报告人填写的类别";
-        choice.en = "the category that the reporter gave";
         proven = true;
     }
     for (size_t i = 0; !proven && i < w->policy->choices_n; i++) {

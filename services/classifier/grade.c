@@ -79,6 +79,12 @@ static void fill_headers(struct grader *g, const struct id *parent, int64_t now_
             g->headers.names[i], g->headers.values[i], strlen(g->headers.values[i])};
 }
 
+/* Poison is only what the record's own bytes cause. */
+static enum outcome outcome_of(const struct err *why)
+{
+    return why->kind == ERR_INPUT ? OUTCOME_REJECT : OUTCOME_RETRY;
+}
+
 enum outcome grade_transform(void *ctx, const struct flow_record *in, int64_t now_ms,
                              struct pipe_out *out, struct err *why)
 {
@@ -97,14 +103,14 @@ enum outcome grade_transform(void *ctx, const struct flow_record *in, int64_t no
                            type != EVENT_REPORT_SUBMITTED))
         return OUTCOME_SKIP;
     if (!event_decode(&ev, &rec, why))
-        return OUTCOME_REJECT;
+        return outcome_of(why);
     policy_live_update(g->live, &g->policy);
 #ifdef TONGBAO_TESTING
     if (strstr(ev.report_submitted->summary, ABORT_MARK))
         FAILPOINT("classifier.transform.abort");
 #endif
     if (!grade(g, &ev, &out->value, why))
-        return why->kind == ERR_INPUT ? OUTCOME_REJECT : OUTCOME_RETRY;
+        return outcome_of(why);
     fill_headers(g, &ev.id, now_ms, out);
     out->topic = topics[TOPIC_INCIDENT].name;
     return OUTCOME_DONE;

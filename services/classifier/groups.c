@@ -1,6 +1,7 @@
 #include "services/classifier/groups.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/kafka/admin.h"
@@ -10,15 +11,17 @@
 
 #define SESSION_TIMEOUT_MS 6000
 #define ALIVE_EVERY_MS     100
+#define PROBATION_MS       15000 /* longer than the longest pause of service_loop() and an opening */
 
 struct parts {
     const struct classifier_conf *conf;
     struct kafka_conf kafka;
     struct service *svc;
-    struct grader grader; /* the pipe's thread */
-    int64_t alive_due_ms; /* the pipe's thread */
-    struct cases cases;   /* the main thread */
-    struct err pipe_err;  /* what ended the pipe; read after its thread */
+    struct grader grader;     /* the pipe's thread */
+    int64_t alive_due_ms;     /* the pipe's thread */
+    struct cases cases;       /* the main thread */
+    int64_t refused_until_ms; /* the main thread; a database that refuses us is told of so long */
+    struct err pipe_err;      /* what ended the pipe; read after its thread */
 };
 
 static void pipe_turn(void *ctx)
@@ -96,14 +99,27 @@ static bool tick(void *ctx, struct sink_tx *tx, bool *ret_more, struct err *err)
     return cases_tick(&parts->cases, tx, ret_more, err);
 }
 
-/* Grades go out without PostgreSQL, so its absence does not make the service unready: the detail tells. */
+/* Grades go out without PostgreSQL, so its absence does not make the service unready: the detail tells. One that refuses us wants the operator. */
 static void sink_turn(void *ctx, bool database_there)
 {
     struct parts *parts = ctx;
 
     service_alive(parts->svc, "case");
+    if (clock_mono_ms() < parts->refused_until_ms)
+        return;
     service_check(parts->svc, "case", true,
                   database_there ? "" : "waits for PostgreSQL; first grades go on without it");
+}
+
+/* A missing table (a restore under way) or a missing right ends no process: first grades never wait for PostgreSQL. Only common/db names a SQLSTATE. */
+static bool bear_with_database(struct parts *parts, struct err *err)
+{
+    if (err->kind != ERR_CONFIG || !strstr(err->text, "SQLSTATE"))
+        return false;
+    err->kind = ERR_TRANSIENT;
+    parts->refused_until_ms = clock_mono_ms() + PROBATION_MS;
+    service_check(parts->svc, "case", false, err->text);
+    return false;
 }
 
 static bool case_once(void *ctx, struct service *svc, struct err *err)
@@ -126,6 +142,7 @@ static bool case_once(void *ctx, struct service *svc, struct err *err)
         .batch_max = parts->conf->batch_max,
         .session_timeout_ms = SESSION_TIMEOUT_MS,
         .tick_ms = CASES_TICK_MS,
+        .gather_ms = 50,
         .statements = store_statements,
         .statements_n = store_statements_n,
         .apply = apply,
@@ -134,8 +151,9 @@ static bool case_once(void *ctx, struct service *svc, struct err *err)
         .ctx = parts,
     };
 
-    return topics_check(&parts->kafka, topics, TOPICS_N, err) && sink_open(&sink, &conf, err) &&
-           sink_run(sink, service_stop(svc), err);
+    if (!topics_check(&parts->kafka, topics, TOPICS_N, err) || !sink_open(&sink, &conf, err))
+        return false;
+    return sink_run(sink, service_stop(svc), err) || bear_with_database(parts, err);
 }
 
 static bool run_both(struct parts *parts, struct err *err)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define ARRAY_MAX_BYTES ((size_t)64 * 1024 * 1024)
-#define EXPIRE_MAX      1000 /* rows at a time */
+#define EXPIRE_MAX      200 /* rows at a time: all of them become dead letters */
 
 const struct db_statement store_statements[] = {
     {"case_open", "INSERT INTO incident_case (incident_id) SELECT unnest($1::uuid[])"
@@ -39,11 +39,14 @@ const struct db_statement store_statements[] = {
      "  ORDER BY added_at LIMIT $2::int)"
      " ORDER BY c.incident_id FOR UPDATE SKIP LOCKED"},
     {"case_expire",
-     "WITH gone AS (DELETE FROM case_input WHERE incident_id = ANY($1::uuid[]) AND is_early"
-     " AND added_at < $2::timestamptz RETURNING incident_id)"
-     " UPDATE incident_case c SET inputs = c.inputs - g.n"
+     "WITH gone AS (DELETE FROM case_input WHERE (incident_id, event_id) IN"
+     " (SELECT incident_id, event_id FROM case_input WHERE incident_id = ANY($1::uuid[])"
+     "  AND is_early AND added_at < $2::timestamptz ORDER BY added_at LIMIT $3::int)"
+     " RETURNING incident_id, event_id, type, body, topic, partition, \"offset\"),"
+     " counted AS (UPDATE incident_case c SET inputs = c.inputs - g.n"
      " FROM (SELECT incident_id, count(*) AS n FROM gone GROUP BY incident_id) g"
-     " WHERE c.incident_id = g.incident_id RETURNING g.n"},
+     " WHERE c.incident_id = g.incident_id)"
+     " SELECT * FROM gone"},
     {"case_forget", "DELETE FROM incident_case WHERE incident_id = ANY($1::uuid[])"
                     " AND enterprise_id IS NULL AND inputs = 0 AND revision < 0"},
 };
@@ -236,6 +239,26 @@ bool store_load(struct db *db, struct store_batch *b, struct err *err)
     return b->cases_n == 0 || (lock_cases(db, b, err) && load_inputs(db, b, err));
 }
 
+static void fill_record(struct flow_record *ret, const struct origin *origin,
+                        const char *incident_id, const char *event_id, const char *type)
+{
+    *ret = (struct flow_record){.topic = origin->topic,
+                                .partition = origin->partition,
+                                .offset = origin->offset,
+                                .key = incident_id,
+                                .key_len = ID_TEXT_LEN,
+                                .value = origin->body,
+                                .value_len = origin->body_len,
+                                .event_id = event_id,
+                                .event_type = type};
+}
+
+void store_record_of(struct flow_record *ret, const struct case_input *input)
+{
+    fill_record(ret, input->origin, input->ev.incident_id.text, input->ev.id.text,
+                event_types[input->ev.type].name);
+}
+
 void store_batch_done(struct store_batch *b)
 {
     for (size_t i = 0; i < b->cases_n; i++)
@@ -281,7 +304,7 @@ static void case_row(struct columns *to, const struct stored_case *c, int64_t in
 }
 
 struct saving {
-    struct columns cases, added, dropped, opened;
+    struct columns cases, added, dropped, opened, empty;
 };
 
 static void collect(struct saving *s, const struct stored_case *c)
@@ -312,12 +335,19 @@ static void collect(struct saving *s, const struct stored_case *c)
     case_row(&s->cases, c, inputs);
 }
 
+/* A row that was made to be locked, for an event that was refused. */
+static bool is_empty(const struct stored_case *c)
+{
+    return c->inputs == 0 && !id_is_set(&c->file.enterprise_id) && c->file.published.revision < 0;
+}
+
 static void saving_done(struct saving *s)
 {
     columns_done(&s->cases);
     columns_done(&s->added);
     columns_done(&s->dropped);
     columns_done(&s->opened);
+    columns_done(&s->empty);
 }
 
 bool store_save(struct db *db, const struct store_batch *b, struct err *err)
@@ -328,10 +358,16 @@ bool store_save(struct db *db, const struct store_batch *b, struct err *err)
     columns_init(&s.added, 9);
     columns_init(&s.dropped, 2);
     columns_init(&s.opened, 1);
+    columns_init(&s.empty, 1);
     for (size_t i = 0; i < b->cases_n; i++)
-        if (b->cases[i].is_changed)
+        if (b->cases[i].is_changed) {
             collect(&s, &b->cases[i]);
-    return columns_run(&s.dropped, db, "case_drop", NULL, err) &&
+        } else if (is_empty(&b->cases[i])) {
+            add_id(&s.empty.at[0], &b->cases[i].file.incident_id);
+            s.empty.rows++;
+        }
+    return columns_run(&s.empty, db, "case_forget", NULL, err) &&
+           columns_run(&s.dropped, db, "case_drop", NULL, err) &&
            columns_run(&s.opened, db, "case_opened", NULL, err) &&
            columns_run(&s.added, db, "case_add", NULL, err) &&
            columns_run(&s.cases, db, "case_save", NULL, err);
@@ -351,7 +387,21 @@ bool store_count_early(struct db *db, const struct id *enterprise_id, int64_t *r
     return true;
 }
 
-bool store_expire(struct db *db, int64_t before_ms, int64_t *ret_deleted, bool *ret_more,
+static bool hand_on(const PGresult *res, int row, store_expired_fn *fn, void *ctx, struct err *err)
+{
+    const char *body = db_text(res, row, 3);
+    struct origin origin = {.topic = db_text(res, row, 4),
+                            .body = body,
+                            .body_len = strlen(body),
+                            .partition = (int32_t)db_int(res, row, 5),
+                            .offset = db_int(res, row, 6)};
+    struct flow_record rec;
+
+    fill_record(&rec, &origin, db_text(res, row, 0), db_text(res, row, 1), db_text(res, row, 2));
+    return fn(ctx, &rec, err);
+}
+
+bool store_expire(struct db *db, int64_t before_ms, store_expired_fn *fn, void *ctx, bool *ret_more,
                   struct err *err)
 {
     AUTO(auto_result) PGresult *locked = NULL;
@@ -371,12 +421,13 @@ bool store_expire(struct db *db, int64_t before_ms, int64_t *ret_deleted, bool *
     db_arg_text(&args, buf_text(&ids.at[0]));
     args_forget = args;
     db_arg_time(&args, before_ms);
+    db_arg_int(&args, EXPIRE_MAX);
     if (!db_run(db, "case_expire", &args, &deleted, err) ||
         !db_run(db, "case_forget", &args_forget, NULL, err))
         return false;
-    *ret_deleted = 0;
     for (int row = 0; row < PQntuples(deleted); row++)
-        *ret_deleted += db_int(deleted, row, 0);
+        if (!hand_on(deleted, row, fn, ctx, err))
+            return false;
     *ret_more = PQntuples(deleted) > 0;
     return true;
 }

@@ -49,7 +49,10 @@ struct store_batch {
 bool store_load(struct db *db, struct store_batch *b, struct err *err) MUST_CHECK;
 struct stored_case *store_find(const struct store_batch *b, const struct id *incident_id);
 
-/* Writes changed cases, adds new inputs, deletes strangers. */
+/* The record that an input was, as far as it was kept. Borrows from it. */
+void store_record_of(struct flow_record *ret, const struct case_input *input);
+
+/* Writes changed cases, adds new inputs, deletes strangers, and cases of which nothing is known after all. */
 bool store_save(struct db *db, const struct store_batch *b, struct err *err) MUST_CHECK;
 void store_batch_done(struct store_batch *b);
 
@@ -57,8 +60,9 @@ void store_batch_done(struct store_batch *b);
 bool store_count_early(struct db *db, const struct id *enterprise_id, int64_t *ret,
                        struct err *err) MUST_CHECK;
 
-/* Deletes early inputs older than `before_ms`, some of them: true in *ret_more when others are left. */
-bool store_expire(struct db *db, int64_t before_ms, int64_t *ret_deleted, bool *ret_more,
+/* Deletes early inputs older than `before_ms`, some of them, and hands each to fn: true in *ret_more when others may be left. */
+typedef bool store_expired_fn(void *ctx, const struct flow_record *rec, struct err *err);
+bool store_expire(struct db *db, int64_t before_ms, store_expired_fn *fn, void *ctx, bool *ret_more,
                   struct err *err) MUST_CHECK;
 
 #endif

@@ -269,14 +269,21 @@ bool words_load(struct words **ret, json_t *source, struct err *err)
 
 #define NONE (-1L)
 
+/* The steps behind the last denials of a clause; NONE. */
+struct denials {
+    long not_end, nothing_found_end;
+};
+static const struct denials no_denials = {NONE, NONE};
+
 struct scan {
     const struct words *w;
     const uint8_t *text;
     size_t len;
     struct word_hits *hits;
-    long step;                       /* Chinese characters and Latin words so far */
-    long not_end, nothing_found_end; /* the step behind the last denial of this clause; NONE */
-    size_t skip_to;                  /* inside a denial or a "never" word no other begins */
+    long step;                   /* Chinese characters and Latin words so far */
+    struct denials now, outside; /* of this clause; of the one that a bracket stands in */
+    bool in_brackets;
+    size_t skip_to; /* inside a denial or a "never" word no other begins */
     bool any_in_sentence;
     const char *in_sentence[WORD_IDS_MAX]; /* lists that have a word in this sentence */
 };
@@ -313,20 +320,34 @@ static long steps_between(const struct scan *s, size_t from, size_t to)
     return steps;
 }
 
-enum stop { STOP_NONE, STOP_CLAUSE, STOP_SENTENCE };
+enum stop { STOP_NONE, STOP_OPEN, STOP_CLOSE, STOP_CLAUSE, STOP_SENTENCE };
 
-/* A full-width mark: EF BC and a last byte, or E3 80 82. */
+/* A full-width mark: EF BC or E3 80, and a last byte. "、" is none: "未发现篡改、泄露" denies both. */
 static enum stop wide_stop_at(const uint8_t *c)
 {
-    if (c[0] == 0xE3)
-        return c[1] == 0x80 && c[2] == 0x82 ? STOP_SENTENCE : STOP_NONE; /* 。 */
-    if (c[1] != 0xBC)
+    if (c[0] == 0xE3 && c[1] == 0x80) {
+        switch (c[2]) {
+        case 0x82: /* 。 */
+            return STOP_SENTENCE;
+        case 0x90: /* 【 */
+            return STOP_OPEN;
+        case 0x91: /* 】 */
+            return STOP_CLOSE;
+        default:
+            return STOP_NONE;
+        }
+    }
+    if (c[0] != 0xEF || c[1] != 0xBC)
         return STOP_NONE;
     switch (c[2]) {
     case 0x81: /* ! */
     case 0x9B: /* ; */
     case 0x9F: /* ? */
         return STOP_SENTENCE;
+    case 0x88: /* ( */
+        return STOP_OPEN;
+    case 0x89: /* ) */
+        return STOP_CLOSE;
     case 0x8C: /* , */
     case 0x9A: /* : */
         return STOP_CLAUSE;
@@ -335,7 +356,7 @@ static enum stop wide_stop_at(const uint8_t *c)
     }
 }
 
-/* Is there a mark that ends a clause or a sentence? "1,000", "15:23" and "setup.exe" have none. */
+/* Is there a mark that ends a clause or a sentence, or a bracket? "1,000", "15:23" and "setup.exe" have none. */
 static enum stop stop_at(const struct scan *s, size_t i, size_t *ret_len)
 {
     bool inside = i + 1 < s->len && is_latin(s->text[i + 1]);
@@ -347,6 +368,12 @@ static enum stop stop_at(const struct scan *s, size_t i, size_t *ret_len)
     case '?':
     case ';':
         return STOP_SENTENCE;
+    case '(':
+    case '[':
+        return STOP_OPEN;
+    case ')':
+    case ']':
+        return STOP_CLOSE;
     case '.':
         return inside ? STOP_NONE : STOP_SENTENCE;
     case ',':
@@ -361,7 +388,7 @@ static enum stop stop_at(const struct scan *s, size_t i, size_t *ret_len)
     }
 }
 
-/* An "after" word near behind `from`, in the same clause. */
+/* An "after" word near behind `from`, in the same clause, also in brackets: "泄露(演练)". */
 static bool denied_after(const struct scan *s, size_t from)
 {
     const struct words *w = s->w;
@@ -370,7 +397,7 @@ static bool denied_after(const struct scan *s, size_t from)
     for (size_t i = from, left = AFTER_STEPS + 1; i < s->len && left > 0; i++) {
         size_t node = 0;
 
-        if (stop_at(s, i, &unused) != STOP_NONE)
+        if (stop_at(s, i, &unused) >= STOP_CLAUSE)
             return false;
         if (!is_first_byte(s->text[i]))
             continue;
@@ -390,15 +417,40 @@ static bool denied_after(const struct scan *s, size_t from)
 
 static bool denied_before(const struct scan *s)
 {
-    return (s->not_end != NONE && s->step - s->not_end <= s->w->reach) ||
-           (s->nothing_found_end != NONE && s->step - s->nothing_found_end <= s->w->reach);
+    const struct denials *d = &s->now;
+
+    return (d->not_end != NONE && s->step - d->not_end <= s->w->reach) ||
+           (d->nothing_found_end != NONE && s->step - d->nothing_found_end <= s->w->reach);
+}
+
+/* What is said in brackets is a clause of its own, but what was not found before them is not found in them; behind them the clause that they stand in goes on. */
+static void end_clause(struct scan *s)
+{
+    s->now = no_denials;
+    if (s->in_brackets)
+        s->now.nothing_found_end = s->outside.nothing_found_end;
+}
+
+static void open_brackets(struct scan *s)
+{
+    if (!s->in_brackets)
+        s->outside = s->now;
+    s->in_brackets = true;
+    end_clause(s);
+}
+
+static void close_brackets(struct scan *s)
+{
+    s->now = s->in_brackets ? s->outside : no_denials; /* "1) …" */
+    s->in_brackets = false;
 }
 
 static void end_sentence(struct scan *s)
 {
     const struct words *w = s->w;
 
-    s->not_end = s->nothing_found_end = NONE;
+    s->in_brackets = false;
+    end_clause(s);
     if (!s->any_in_sentence)
         return;
     for (size_t id = w->lists_n; id < w->ids_n; id++) {
@@ -433,14 +485,14 @@ static void deny(struct scan *s, const struct word *word, size_t at, size_t end)
 
     switch (word->kind) {
     case KIND_NOTHING_FOUND:
-        s->nothing_found_end = step_behind;
+        s->now.nothing_found_end = step_behind;
         break;
     case KIND_NOT:
-        s->not_end = step_behind;
+        s->now.not_end = step_behind;
         break;
     case KIND_ENDS: /* "未造成": right behind the denial it belongs to it */
-        if (s->not_end != NONE && s->step > s->not_end)
-            s->not_end = NONE;
+        if (s->now.not_end != NONE && s->step > s->now.not_end)
+            s->now.not_end = NONE;
         break;
     default: /* never */
         break;
@@ -477,27 +529,39 @@ static void words_at(struct scan *s, size_t at)
         deny(s, denial, at, denial_end);
 }
 
+static void step_at(struct scan *s, size_t i)
+{
+    if (!is_first_byte(s->text[i]))
+        return;
+    words_at(s, i);
+    s->step += is_latin(s->text[i]) ? (i == 0 || !is_latin(s->text[i - 1])) : s->text[i] >= 0x80;
+}
+
 void words_scan(const struct words *w, const char *text, size_t len, struct word_hits *hits)
 {
-    struct scan s = {.w = w,
-                     .text = (const uint8_t *)text,
-                     .len = len,
-                     .hits = hits,
-                     .not_end = NONE,
-                     .nothing_found_end = NONE};
+    struct scan s = {
+        .w = w, .text = (const uint8_t *)text, .len = len, .hits = hits, .now = no_denials};
 
     for (size_t i = 0; i < len; i++) {
         size_t stop_len;
         enum stop stop = stop_at(&s, i, &stop_len);
 
-        if (stop == STOP_SENTENCE) {
+        switch (stop) {
+        case STOP_SENTENCE:
             end_sentence(&s);
-        } else if (stop == STOP_CLAUSE) {
-            s.not_end = s.nothing_found_end = NONE;
-        } else if (is_first_byte(s.text[i])) {
-            words_at(&s, i);
-            s.step +=
-                is_latin(s.text[i]) ? (i == 0 || !is_latin(s.text[i - 1])) : s.text[i] >= 0x80;
+            break;
+        case STOP_CLAUSE:
+            end_clause(&s);
+            break;
+        case STOP_OPEN:
+            open_brackets(&s);
+            break;
+        case STOP_CLOSE:
+            close_brackets(&s);
+            break;
+        case STOP_NONE:
+            step_at(&s, i);
+            break;
         }
         i += stop == STOP_NONE ? 0 : stop_len - 1;
     }

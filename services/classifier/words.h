@@ -7,7 +7,8 @@
  *
  * Denial      A word does not count when a "nothing_found" or a "not" stands at most `reach` steps before it in the same clause (a step is a
  *             Chinese character or a Latin word), or an "after" word at most two steps behind it. An "ends" word between ends the reach of a "not"
- *             ("未打补丁导致感染"), but not of a "nothing_found". "never" words only look like a denial ("未授权").
+ *             ("未打补丁导致感染"), but not of a "nothing_found". "never" words only look like a denial ("未授权", "无锡"). Brackets are a clause
+ *             of their own, behind which the one around them goes on; "、" ends none.
  * Case        Latin letters without case, Latin words whole.
  * Threads     struct words is immutable after words_load(): any thread.
  * Ownership   Hits borrow the words of struct words, which borrows nothing.

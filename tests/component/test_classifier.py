@@ -87,8 +87,8 @@ class Incident:
 
     def body(self, **fields):
         self.seconds += 1
-        return {"enterprise_id": self.enterprise, "incident_id": self.id, "drill": False,
-                "occurred_at": f"2026-11-22T03:00:{self.seconds:02d}.000Z", **fields}
+        at = f"2026-11-22T03:{self.seconds // 60:02d}:{self.seconds % 60:02d}.000Z"
+        return {"enterprise_id": self.enterprise, "incident_id": self.id, "drill": False, "occurred_at": at, **fields}
 
     def report(self, summary="员工的一台办公电脑感染病毒", event_id=None, **fields):
         return self.bus.send(REPORT, self.id, "report.submitted", self.body(
@@ -98,6 +98,10 @@ class Incident:
     def supplement(self, scope="enterprise", enterprise=None, **fields):
         body = self.body(actor={"scope": scope, "id": "k2"}, **fields)
         return self.bus.send(REPORT, self.id, "report.supplemented", {**body, "enterprise_id": enterprise or OURS})
+
+    def replay(self, letter):
+        """Puts a refused event back as it was, as `tongbao replay` does."""
+        self.bus.send(letter.headers["origin-topic"], self.id, letter.type, letter.value, letter.id)
 
     def decide(self, level, scope="park", enterprise=None, **fields):
         body = self.body(actor={"scope": scope, "id": "k3", "name": "王磊"}, level=level, reason="已核实", **fields)
@@ -155,9 +159,10 @@ def runs(bus):
 
 def settle(bus):
     """Waits until everything that was sent before now is graded and stored."""
-    probes = [Incident(bus) for _ in range(24)]  # some for each partition
-    for probe in probes:
-        probe.report()
+    probes, partitions = [], set()
+    while len(partitions) < 8:
+        probes.append(Incident(bus))
+        partitions.add(probes[-1].report()[1][1])
     for probe in probes:
         probe.wait_grade()
         probe.wait_row(revision=0, inputs=1)
@@ -288,6 +293,36 @@ def test_hard_case_04_first_grades_do_not_wait_for_postgresql(bus):
         incident.wait_row(revision=0)
 
 
+@pytest.mark.parametrize("wrong,right", [
+    ("REVOKE INSERT ON classifier.case_input FROM tongbao_classifier",
+     "GRANT INSERT ON classifier.case_input TO tongbao_classifier"),
+    ("ALTER TABLE classifier.incident_case RENAME TO away", "ALTER TABLE classifier.away RENAME TO incident_case"),
+], ids=["a missing right", "a missing table"])
+def test_first_grades_do_not_wait_for_a_wrong_database(bus, wrong, right):
+    settle(bus)
+    bus.service.stop()
+    bus.database.script(wrong)
+    bus.service.start(ready=False)
+    try:
+        first, second = Incident(bus), Incident(bus)
+        first.report()
+        first.wait_grade()
+
+        def refused():
+            checks = {c["name"]: c for c in bus.service.admin("/readyz").json()["checks"]}
+            return "SQLSTATE 42" in checks.get("case", {}).get("detail", "") and checks
+        checks = wait_until(refused, 20, "the check tells of it")
+        assert not checks["case"]["ready"] and checks["grade"]["ready"] and not bus.service.ready()
+        second.report()
+        second.wait_grade(deadline_s=10)
+        assert bus.service.running()
+    finally:
+        bus.database.script(right)
+    first.wait_row(revision=0, inputs=1)
+    second.wait_row(revision=0, inputs=1)
+    bus.service.wait_ready(40)
+
+
 # --- cases ----------------------------------------------------------------------------------------
 
 
@@ -360,10 +395,15 @@ def test_hard_case_10_strangers(bus):
     _, place = incident.decide("general", scope="enterprise", enterprise=THEIRS)
     letters = incident.wait_dead(13)
     assert all("another enterprise" in r.headers["reason"] for r in letters)
-    assert [r.headers["ce_type"] for r in letters] == ["report.supplemented"] * 12 + ["action.reclassified"]
-    assert (letters[12].headers["origin-topic"], int(letters[12].headers["origin-partition"]),
-            int(letters[12].headers["origin-offset"])) == place
-    assert letters[12].json["enterprise_id"] == THEIRS
+    decisions = [r for r in letters if r.type == "action.reclassified"]
+    assert [r.type for r in letters if r not in decisions] == ["report.supplemented"] * 12 and len(decisions) == 1
+    letter = decisions[0]
+    assert (letter.headers["origin-topic"], int(letter.headers["origin-partition"]),
+            int(letter.headers["origin-offset"])) == place
+    assert letter.json["enterprise_id"] == THEIRS
+    incident.replay(letter)  # theirs stays refused: it is passed over
+    settle(bus)
+    assert len(incident.wait_dead(13)) == 13
     incident.supplement(summary="客户资料泄露", scope="park", enterprise=THEIRS)
     assert incident.wait_grade(1).json["level"] == "major"
     assert incident.wait_row(inputs=2)
@@ -394,8 +434,75 @@ def test_hard_case_10_early_events_are_bounded(bus):
     refused = wait_until(lambda: (found := [r for i in flood for r in bus.records(DEAD, i.id)])
                          and len(found) == 4 and found, 30, "four refusals")
     assert all("wait for incidents" in r.headers["reason"] for r in refused)
+    incident = next(i for i in flood if i.id == refused[0].key)
+    assert incident.row() is None, "nothing is kept of what was refused"
+    incident.enterprise = enterprise
+    incident.report()
+    incident.wait_row(inputs=1, revision=0)
+    incident.replay(refused[0])
+    incident.wait_row(inputs=2)
+    assert len(bus.records(DEAD, incident.id)) == 1
     bus.service.stop()
     bus.service.set(early_max=None)
+
+
+def test_hard_case_10_early_events_expire_and_may_come_back(bus):
+    incident, other = Incident(bus), Incident(bus)
+    late, place = incident.supplement(summary="客户资料泄露")
+    other.supplement(place="x")
+    incident.wait_row(inputs=1)
+    other.wait_row(inputs=1)
+    bus.database.script(f"""UPDATE classifier.case_input SET added_at = added_at - interval '8 days'
+                             WHERE incident_id = '{incident.id}'""")
+    bus.service.restart()  # the first look at them is at the start
+    letter = incident.wait_dead()[0]
+    assert letter.id == late and letter.type == "report.supplemented" and "within 7 days" in letter.headers["reason"]
+    assert (letter.headers["origin-topic"], int(letter.headers["origin-partition"]),
+            int(letter.headers["origin-offset"])) == place
+    assert letter.json["summary"] == "客户资料泄露" and letter.headers["group"] == "classifier.case"
+    assert wait_until(lambda: incident.row() is None, 10, "nothing is left of it") and other.row()["inputs"] == 1
+    assert bus.service.metrics()["classifier_early_expired_total"] == 1
+    incident.report()
+    incident.wait_row(inputs=1, revision=0)
+    incident.replay(letter)
+    assert incident.wait_grade(1).json["level"] == "major"
+    assert len(bus.records(DEAD, incident.id)) == 1
+
+
+def test_hundreds_of_supplements_at_once(bus):
+    """They are merged one by one and graded once: graded one by one they would outlast PostgreSQL's patience."""
+    incident, neighbour = Incident(bus), Incident(bus)
+    incident.report()
+    incident.wait_row(revision=0, inputs=1)
+    bus.service.stop()
+    before = bus.service.log_text().count("idle-in-transaction")
+    for i in range(150):
+        for scope in ("enterprise", "park"):
+            incident.supplement(summary=f"{i} 号厂房已排查,一切正常。" * 120, scope=scope)
+    incident.supplement(summary="客户资料泄露")
+    neighbour.report()
+    bus.service.start()
+    grade = incident.wait_grade(1).json
+    incident.wait_row(inputs=302)
+    neighbour.wait_row(revision=0, inputs=1)
+    again = incident.grades("incident.reclassified")
+    assert grade["level"] == "major" and len({r.id for r in again}) <= 3, [r.json["parent_event_id"] for r in again]
+    assert not bus.records(DEAD, incident.id)
+    assert bus.service.log_text().count("idle-in-transaction") == before
+
+
+def test_hard_case_10_a_flood_of_strangers_takes_nobodys_room(bus):
+    incident = Incident(bus)
+    for _ in range(257):
+        incident.supplement(place="x", enterprise=THEIRS)
+    refused = incident.wait_dead()
+    assert "256 report.supplemented of this sender" in refused[0].headers["reason"]
+    incident.report("系统中断")
+    assert incident.wait_grade().json["level"] == "larger"
+    incident.wait_dead(257)  # found out when the incident opened
+    incident.supplement(summary="客户资料泄露")
+    assert incident.wait_grade(1).json["level"] == "major"
+    incident.wait_row(inputs=2)
 
 
 @pytest.mark.parametrize("step", SINK_STEPS)

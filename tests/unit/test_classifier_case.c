@@ -91,7 +91,6 @@ struct run {
     struct case_file file;
     int published;
     struct regrade last; /* the one that was published last */
-    struct id cause;
 };
 
 static void run_done(struct run *r)
@@ -105,19 +104,22 @@ static void run_init(struct run *r)
     *r = (struct run){.file = {.incident_id = {INC}, .published = {.revision = -1}}};
 }
 
-/* What the shell does with an event; a copy is passed over as the sink does. */
-static enum case_outcome feed(struct run *r, const struct spec *s, struct err *err)
+static enum case_outcome take(struct run *r, const struct spec *s, struct err *err)
 {
     struct event ev = make(s);
-    struct regrade again = {0};
-    enum case_outcome ret;
+    enum case_outcome ret = case_take(&r->file, &ev, true, NULL, err);
 
-    r->cause = ev.id;
-    ret = case_take(&r->file, &ev, true, NULL, err);
     event_done(&ev);
-    if (ret != CASE_CHANGED)
-        return ret;
-    assert_ok(case_regrade(&again, &r->file, policy, &r->cause, err), err);
+    return ret;
+}
+
+/* What the shell does at a batch's end. */
+static void regrade(struct run *r)
+{
+    struct regrade again = {0};
+    struct err err = {0};
+
+    assert_ok(case_regrade(&again, &r->file, policy, &err), &err);
     if (again.is_due) {
         case_published(&r->file, &again);
         regrade_done(&r->last);
@@ -126,6 +128,15 @@ static enum case_outcome feed(struct run *r, const struct spec *s, struct err *e
     } else {
         regrade_done(&again);
     }
+}
+
+/* A batch of one event; a copy is passed over as the sink does. */
+static enum case_outcome feed(struct run *r, const struct spec *s, struct err *err)
+{
+    enum case_outcome ret = take(r, s, err);
+
+    if (ret == CASE_CHANGED)
+        regrade(r);
     return ret;
 }
 
@@ -198,10 +209,30 @@ static const struct set {
      SCOPE_PARK},
 };
 
+/* Two batches, of which the first has `first` events. */
+static void check_batches(const struct set *set, const size_t *order, size_t first)
+{
+    AUTO(run_done) struct run r;
+
+    run_init(&r);
+    for (size_t i = 0; i < set->n; i++) {
+        struct err err = {0};
+
+        (void)take(&r, &set->sources[order[i]], &err);
+        assert_int_equal(err.kind, ERR_NONE);
+        if (i + 1 == first || i + 1 == set->n)
+            regrade(&r);
+    }
+    assert_int_equal(r.file.published.level, set->level);
+    assert_int_equal(r.file.published.category, set->category);
+}
+
 static void check_order(const struct set *set, const size_t *order)
 {
     AUTO(run_done) struct run r;
 
+    for (size_t first = 1; first <= set->n; first++)
+        check_batches(set, order, first);
     run_init(&r);
     for (size_t i = 0; i < set->n; i++)
         must_feed(&r, &set->sources[order[i]]);
@@ -356,7 +387,7 @@ static void nothing_is_published_twice(void **state)
     must_feed(&r, &thin_grade);
     must_feed(&r, &raise);
     assert_int_equal(r.published, 1);
-    assert_string_equal(r.last.body.parent_event_id, r.cause.text);
+    assert_string_equal(r.last.body.parent_event_id, "cccccccc-0000-8000-8000-000000000002");
     assert_int_equal(r.last.body.revision, 1);
     must_feed(&r, &raise);
     must_feed(&r, &idle);
@@ -415,30 +446,116 @@ static void the_body_says_what_is_known(void **state)
     assert_ok(event_encode(EVENT_INCIDENT_RECLASSIFIED, &r.last.body, &text, &err), &err);
 }
 
-static void inputs_and_early_ones_are_bounded(void **state)
+static void early_ones_are_bounded(void **state)
 {
     AUTO(run_done) struct run r;
-    struct spec more = {SUPPLEMENT, 0, OURS, "enterprise", "\"place\":\"上海\""};
+    const struct spec more = {SUPPLEMENT, 0, OURS, "enterprise", "\"place\":\"上海\""};
+    struct event ev = make(&more);
     struct err err = {0};
-    struct event ev;
 
     (void)state;
     run_init(&r);
-    ev = make(&more);
     assert_int_equal(case_take(&r.file, &ev, false, NULL, &err), CASE_REFUSED);
     assert_int_equal(err.kind, ERR_INPUT);
     assert_contains(err.text, "too many events that wait");
     event_done(&ev);
-    for (int i = 0; i < CASE_INPUTS_MAX; i++) {
-        more.number = 1000 + i;
-        more.number %= 60;
-        ev = make(&more);
+}
+
+/* As many as a case takes of one kind from one sender, with ids from 5000 on; and one more, which is refused. */
+static void fill(struct run *r, struct spec s)
+{
+    struct err err = {0};
+    struct event ev;
+
+    for (int i = 0; i <= CASE_INPUTS_MAX; i++) {
+        s.number = i % 60;
+        ev = make(&s);
         snprintf(ev.id.text + 24, 13, "%012d", 5000 + i);
-        assert_int_equal(case_take(&r.file, &ev, true, NULL, &err), CASE_CHANGED);
+        assert_int_equal(case_take(&r->file, &ev, true, NULL, &err),
+                         i < CASE_INPUTS_MAX ? CASE_CHANGED : CASE_REFUSED);
+        event_done(&ev);
     }
-    more.number = 59;
-    assert_int_equal(feed(&r, &more, &err), CASE_REFUSED);
-    assert_contains(err.text, "256 reports");
+    assert_int_equal(err.kind, ERR_INPUT);
+    assert_contains(err.text, "has 256 report.supplemented of this sender");
+}
+
+static const struct spec ours_more = {SUPPLEMENT, 0, OURS, "enterprise", "\"place\":\"上海\""};
+static const struct spec theirs_more = {SUPPLEMENT, 0, THEIRS, "enterprise", "\"place\":\"上海\""};
+
+static void supplements_take_nobodys_room(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec leak = {SUPPLEMENT, 2, OURS, "park", "\"summary\":\"客户资料泄露\""};
+    const struct spec report = {REPORT, 3, OURS, "enterprise",
+                                "\"summary\":\"服务器中了勒索病毒\""};
+    const struct spec decision = {DECISION, 4, OURS, "park",
+                                  "\"level\":\"extreme\",\"reason\":\"x\""};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &thin);
+    must_feed(&r, &thin_grade);
+    fill(&r, ours_more);
+    must_feed(&r, &leak);
+    assert_int_equal(r.file.published.level, LEVEL_MAJOR);
+    must_feed(&r, &report);
+    must_feed(&r, &decision);
+    assert_int_equal(r.file.published.level, LEVEL_EXTREME);
+    assert_int_equal(r.last.body.decided_by, SCOPE_PARK);
+}
+
+static void hard_case_10_strangers_take_nobodys_room(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec leak = {SUPPLEMENT, 2, OURS, "enterprise", "\"summary\":\"客户资料泄露\""};
+
+    (void)state;
+    run_init(&r);
+    fill(&r, theirs_more); /* before the incident is there */
+    must_feed(&r, &leak);
+    must_feed(&r, &thin);
+    must_feed(&r, &thin_grade);
+    assert_int_equal(r.file.published.level, LEVEL_MAJOR);
+}
+
+/* Nothing but its report is known of it, so another policy does not grade it again (hard case 14). */
+static void hard_case_10_strangers_are_no_news(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec other = {GRADE, 51, OURS, "",
+                               GRADED("extreme", "malware", "malicious_program", "恶意程序")};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &theirs_more);
+    must_feed(&r, &thin);
+    must_feed(&r, &other);
+    assert_int_equal(r.published, 0);
+}
+
+/* Ids of later grades follow from their causes: one that a decision gives is that decision's, whatever else came in its batch. */
+static void a_batch_is_graded_once(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec leak = {SUPPLEMENT, 2, OURS, "enterprise", "\"summary\":\"客户资料泄露\""};
+    const struct spec decision = {DECISION, 3, OURS, "park",
+                                  "\"level\":\"extreme\",\"reason\":\"x\""};
+    const struct spec after = {SUPPLEMENT, 4, OURS, "enterprise", "\"summary\":\"勒索病毒\""};
+    const struct spec *const batch[] = {&thin, &thin_grade, &leak, &decision, &after};
+    struct err err = {0};
+
+    (void)state;
+    run_init(&r);
+    for (size_t i = 0; i < ARRAY_LEN(batch); i++)
+        assert_int_equal(take(&r, batch[i], &err), CASE_CHANGED);
+    regrade(&r);
+    assert_int_equal(r.published, 1);
+    assert_int_equal(r.last.body.revision, 1);
+    assert_int_equal(r.last.body.level, LEVEL_EXTREME);
+    assert_string_equal(r.last.body.parent_event_id, "cccccccc-0000-8000-8000-000000000003");
+    assert_string_equal(r.last.cause->text, r.last.body.parent_event_id);
+    regrade(&r); /* nothing is due any more */
+    assert_int_equal(r.published, 1);
 }
 
 /* --- merging --- */
@@ -494,7 +611,11 @@ int main(void)
     TEST_ADD(&list, nothing_is_published_twice);
     TEST_ADD(&list, a_person_may_grade_first);
     TEST_ADD(&list, the_body_says_what_is_known);
-    TEST_ADD(&list, inputs_and_early_ones_are_bounded);
+    TEST_ADD(&list, early_ones_are_bounded);
+    TEST_ADD(&list, supplements_take_nobodys_room);
+    TEST_ADD(&list, hard_case_10_strangers_take_nobodys_room);
+    TEST_ADD(&list, hard_case_10_strangers_are_no_news);
+    TEST_ADD(&list, a_batch_is_graded_once);
     TEST_ADD_ROWS(&list, merge_rows, check_merge);
     failed = test_run("classifier case", &list);
     policy_unref(policy);

@@ -311,6 +311,23 @@ static void check_category(void **state)
                         "gbt-20986"); /* the category's reason is the first */
 }
 
+static void a_hint_that_names_nothing_leaves_the_policys_word(void **state)
+{
+    AUTO(graded_done) struct graded g;
+    struct choice kept = policy->otherwise;
+
+    (void)state;
+    policy->otherwise.category = CATEGORY_SYSTEM_FAILURE;
+    policy->otherwise.gbt = GBT_FACILITY_FAILURE;
+    policy->otherwise.sub = "技术故障";
+    grade(&g, parse("{\"category_hint\":\"急!\",\"summary\":\"有情况\"}"), ordinary);
+    policy->otherwise = kept;
+    assert_int_equal(g.body.category, CATEGORY_SYSTEM_FAILURE);
+    assert_int_equal(g.body.gbt20986->name, GBT_FACILITY_FAILURE);
+    assert_string_equal(g.body.gbt20986->sub, "技术故障");
+    assert_string_equal(g.body.reasons[0].rule, kept.id);
+}
+
 /* --- what is missing --- */
 
 static const struct missing *find_missing(const struct graded *g, const char *regime,
@@ -528,6 +545,7 @@ int main(void)
     TEST_ADD_ROWS(&list, limbs, check_limb);
     TEST_ADD_ROWS(&list, rows, check_row);
     TEST_ADD_ROWS(&list, category_rows, check_category);
+    TEST_ADD(&list, a_hint_that_names_nothing_leaves_the_policys_word);
     TEST_ADD(&list, missing_names_the_next_level);
     TEST_ADD(&list, an_ordinary_enterprise_is_not_asked_for_cii);
     TEST_ADD(&list, adding_harm_never_lowers);
