@@ -1,4 +1,4 @@
-# lib.sh - what deploy/up and deploy/down share: where things lie, how a process is started and ended. Sourced by bash.
+# lib.sh - what deploy/up, down and status share: where things lie, how a process is started and ended. Sourced by bash.
 #
 # A process is known by var/run/NAME.pid, "PID START": the start time from /proc tells it from a later one with its number.
 # shellcheck shell=bash
@@ -30,7 +30,45 @@ start_time() { # PID: when it started, in ticks since boot; fails when there is 
 pid_of() { # NAME: prints its pid if it runs
     local pid start
     { read -r pid start <"$var/run/$1.pid"; } 2>/dev/null || return 1
-    [ "$(start_time "$pid")" = "$start" ] && printf '%s\n' "$pid"
+    [ -n "$start" ] && [ "$(start_time "$pid")" = "$start" ] && printf '%s\n' "$pid"
+}
+
+# --- settings, and the ports that follow from them -----------------------------------------------
+read_settings() { # those of the last deploy/up; fails when there was none
+    PORTS=7400 BROKERS=1 KAFKA=''
+    # shellcheck source=/dev/null
+    [ -e "$var/conf/settings" ] && . "$var/conf/settings"
+}
+
+pg_port() { echo $((PORTS + 10)); }
+broker_port() { echo $((PORTS + 18 + 2 * $1)); }     # of broker 1, 2, 3
+controller_port() { echo $((PORTS + 19 + 2 * $1)); } # beside it
+
+admin_port() { # SERVICE
+    local i
+    for i in "${!services[@]}"; do
+        [ "${services[i]}" != "$1" ] || echo $((PORTS + 1 + i))
+    done
+}
+
+bootstrap() { # the brokers' addresses
+    local i list=$KAFKA
+    [ -n "$KAFKA" ] || for i in $(seq "$BROKERS"); do
+        list+=${list:+,}127.0.0.1:$(broker_port "$i")
+    done
+    echo "$list"
+}
+
+places() { # for deploy/status: "KIND NAME PORT PID" of all that should run here, "-" for no pid; and the brokers
+    local name i
+    for name in "${services[@]}"; do
+        echo "service $name $(admin_port "$name") $(pid_of "$name" || echo -)"
+    done
+    echo "postgres postgres $(pg_port) $(pid_of postgres || echo -)"
+    [ -n "$KAFKA" ] || for i in $(seq "$BROKERS"); do
+        echo "kafka kafka-$i $(broker_port "$i") $(pid_of "kafka-$i" || echo -)"
+    done
+    echo "bootstrap $(bootstrap)"
 }
 
 only_env() { # NAME=VALUE...: from here on this (sub)shell's environment is these, PATH and LANG

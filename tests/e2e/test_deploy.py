@@ -8,11 +8,16 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
+import tempfile
 import unicodedata
+import urllib.request
 
 import psycopg2
 import pytest
+import yaml
 
+import receivers
 from servers import ROOT, free_port, kafka_jars, wait_until
 
 PARTS = ("CMakeLists.txt", "cmake", "common", "deploy", "proto", "services")
@@ -32,18 +37,36 @@ class Checkout:
         shutil.copytree(kafka_jars(), folder / "var/kafka/jars")
         shutil.copy(ROOT / "deploy/kafka/pom.xml", folder / "var/kafka/jars/pom.xml")
         self.ports = free_port() // 100 * 100
+        self.commands = []
+        workspace.tell(f"pids {folder / 'var/run'}")  # should the tests be killed, these end too
 
     def command(self, name, *args):
-        return subprocess.Popen([self.dir / "deploy" / name, *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                text=True, start_new_session=True)
+        process = subprocess.Popen([self.dir / "deploy" / name, *args], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        self.workspace.tell(f"+{process.pid}")
+        self.commands.append(process)
+        return process
 
     def run(self, name, *args, status=0):
         process = self.command(name, *args)
         output = process.communicate(timeout=400)[0]
-        for pid in self.pids():  # should the tests be killed, these end too
-            self.workspace.tell(f"+{pid}")
+        self.ended(process)
         assert process.returncode == status, output
         return output
+
+    def ended(self, process):
+        """Its number may soon be another's."""
+        self.commands.remove(process)
+        self.workspace.tell(f"-{process.pid}")
+
+    def close(self):
+        """A test may have ended, or been interrupted, while a command was at work."""
+        for process in list(self.commands):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait(30)
+            self.ended(process)
+        self.run("down")
 
     def pids(self):
         return [int(p.read_text().split()[0]) for p in (self.dir / "var/run").glob("*.pid")]
@@ -61,7 +84,7 @@ class Checkout:
 def checkout(workspace):
     place = Checkout(workspace)
     yield place
-    place.run("down")
+    place.close()
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +96,108 @@ def up(checkout):
             os.killpg(first.pid, signal.SIGKILL)
             break
     first.wait(30)
+    checkout.ended(first)
     assert first.returncode == -signal.SIGKILL
     return checkout.run("up")
+
+
+@pytest.fixture
+def bare(workspace):
+    """The scripts alone, in a folder of their own; apt has nothing to offer, so deploy/up ends at its first step."""
+    folder = pathlib.Path(tempfile.mkdtemp(dir=workspace.dir))
+    shutil.copytree(ROOT / "deploy", folder / "deploy")
+    (folder / "deploy/install").write_text("#!/bin/sh\necho 'no packages'\nexit 1\n")
+    (folder / "var/run").mkdir(parents=True)
+    (folder / "stubs").mkdir()
+    return folder
+
+
+def run_bare(folder, name, *args, **env):
+    """Status and output; programs in stubs/ stand before the real ones."""
+    done = subprocess.run([folder / "deploy" / name, *args], capture_output=True, text=True, timeout=60,
+                          start_new_session=True,
+                          env={"PATH": f"{folder}/stubs:{os.environ['PATH']}", "HOME": str(folder), **env})
+    return done.returncode, done.stdout + done.stderr
+
+
+def stub(folder, name, text):
+    path = folder / "stubs" / name
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_an_interrupted_clean_start_is_finished_by_the_next(bare):
+    old = [bare / "var" / name for name in ("postgres/data", "conf/keys.json", "conf/passwords", "kafka/broker-1/x")]
+    for path in old:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("old")
+    kept = bare / "var/kafka/jars"
+    kept.mkdir()
+    rm = stub(bare, "rm", '[ "$1" != -rf ] || { /bin/rm -rf "$2"; kill -KILL $PPID; exit; }; exec /bin/rm "$@"')
+    assert run_bare(bare, "up", "--clean")[0] == -signal.SIGKILL
+    assert [p.exists() for p in old] == [False, True, True, True], "it was killed half-way"
+    rm.unlink()
+    status, output = run_bare(bare, "up")
+    assert status == 1 and "stopped at step 1 (Debian packages)" in output
+    assert not any(p.exists() for p in old) and kept.exists()
+    old[1].write_text("new")
+    assert run_bare(bare, "up")[0] == 1
+    assert old[1].exists(), "cleaned once"
+
+
+@pytest.mark.parametrize("noted", ["1 \n", "1\n", "999999999 \n", "\n", ""])
+def test_down_ends_when_a_pid_file_is_half_written(bare, noted):
+    (bare / "var/run/intake.pid").write_text(noted)
+    status, output = run_bare(bare, "down")
+    assert status == 0 and "stopping" not in output and not (bare / "var/run/intake.pid").exists()
+
+
+def test_what_maven_says_is_shown_and_what_to_do(bare):
+    for said, shown in (("[ERROR] no route to repo", "no route"), ("killed", "killed"), ("", "")):
+        stub(bare, "mvn", f"printf '%s' '{said}'; exit 1")
+        status, output = run_bare(bare, "kafka/get")
+        assert status == 1 and shown in output and "set KAFKA_HOME to an" in output
+
+
+def test_intake_keeps_its_registry_where_it_may_write():
+    """Restarted without PostgreSQL it knows the keys from there (services/intake/README.md)."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    intake = compose["services"]["intake"]
+    folder = pathlib.Path(intake["environment"]["TONGBAO_INTAKE_SNAPSHOT_PATH"]).parent
+    mounts = {target: (source, mode) for source, target, *mode in (v.split(":") for v in intake["volumes"])}
+    source, mode = mounts[str(folder)]
+    assert source in compose["volumes"] and not mode
+    made = re.search(r"install -d -o tongbao -g tongbao (.*)", (ROOT / "deploy/Dockerfile").read_text())
+    assert str(folder) in made[1].split(), "a new volume takes its owner from the image"
+    unit = (ROOT / "deploy/systemd/tongbao@.service").read_text()
+    assert re.search(r"^Environment=TONGBAO_INTAKE_SNAPSHOT_PATH=/var/lib/tongbao/intake/", unit, re.M)
+    assert "StateDirectory=tongbao/%i\n" in unit and "EnvironmentFile=" in unit.partition("Environment=")[2]
+    assert "ExecStartPre" not in unit, "its exit status 78 would not keep systemd from trying again"
+
+
+def test_the_guard_ends_what_a_killed_test_left(workspace):
+    """A command with a child of its own, and a server that it noted as deploy/lib.sh does."""
+    folder = pathlib.Path(tempfile.mkdtemp(dir=workspace.dir))
+    sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+    command = subprocess.Popen([sys.executable, "-c", f"import subprocess; print(subprocess.Popen({sleeper}).pid, flush=True)"
+                                f"; import time; time.sleep(600)"], stdout=subprocess.PIPE, text=True,
+                               start_new_session=True)
+    child = int(command.stdout.readline())
+    servers = [subprocess.Popen(sleeper, start_new_session=True) for _ in range(2)]
+    starts = [pathlib.Path(f"/proc/{s.pid}/stat").read_text().rpartition(") ")[2].split()[19] for s in servers]
+    (folder / "kafka-1.pid").write_text(f"{servers[0].pid} {starts[0]}\n")
+    (folder / "intake.pid").write_text(f"{servers[1].pid} {int(starts[1]) - 1}\n")  # an earlier process of that number
+    (folder / "half.pid").write_text("77 \n")
+    guard = subprocess.Popen([sys.executable, "-B", ROOT / "tests/support/guard.py"], stdin=subprocess.PIPE, text=True)
+    guard.communicate(f"+{command.pid}\npids {folder}\n", timeout=30)
+    try:
+        assert command.wait(10) == servers[0].wait(10) == -signal.SIGKILL
+        wait_until(lambda: not runs(child), 10, "its child is gone")
+        assert servers[1].poll() is None, "not ours"
+    finally:
+        servers[1].kill()
+        servers[1].wait(10)
 
 
 def runs(pid):
@@ -119,7 +242,22 @@ def test_analyst_reads_and_cannot_write(checkout, up):
 
 def test_demonstration_mail_was_kept(checkout, up):
     assert list((checkout.dir / "var/demo/mail").glob("*-to-*@*.eml"))
-    assert list((checkout.dir / "var/demo/webhook").glob("*.json"))
+    requests = [json.loads(p.read_text()) for p in (checkout.dir / "var/demo/webhook").glob("*.json")]
+    assert requests and {r["method"] for r in requests} == {"POST"}, "health checks are no deliveries"
+
+
+def test_the_receivers_keep_the_newest(workspace):
+    folder = receivers.Folder(workspace.dir / "kept", kept_max=3)
+    assert [folder.keep(".json", b"x") for _ in range(5)] == [1, 2, 3, 4, 5]
+    again = receivers.Folder(workspace.dir / "kept", kept_max=3)  # a later start counts on
+    assert again.keep("-to-a.eml", b"x") == 6
+    assert sorted(p.name for p in folder.path.iterdir()) == ["0004.json", "0005.json", "0006-to-a.eml"]
+    sink = receivers.HttpSink("127.0.0.1", free_port(), kept_max=2).start()
+    for number in range(3):
+        urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/").close()
+        urllib.request.urlopen(f"http://127.0.0.1:{sink.port}/{number}", data=b"{}").close()
+    sink.stop()
+    assert [(r.method, r.path) for r in sink.requests] == [("POST", "/1"), ("POST", "/2")]
 
 
 def test_status_shows_all_ready_and_nothing_behind(checkout, up):
@@ -145,6 +283,7 @@ def test_second_up_beside_the_first_is_refused(checkout, up):
     first.stdout.readline()  # it is at work
     second = checkout.run("up", status=1)
     first.communicate(timeout=120)
+    checkout.ended(first)
     assert "another deploy/up or deploy/down is at work" in second
 
 
