@@ -182,8 +182,7 @@ static void content_of(char ret_hex[SHA256_HEX_MAX], const struct flow_record *r
                         strcmp(rec->event_type, "report.supplemented") == 0;
     const char *value = rec->value, *end = value + rec->value_len;
     const char *from = is_follow_up ? memmem(value, rec->value_len, when, when_len) : NULL;
-    const char *to =
-        from ? memchr(from + when_len, '"', (size_t)(end - from) - when_len) : NULL;
+    const char *to = from ? memchr(from + when_len, '"', (size_t)(end - from) - when_len) : NULL;
     uint8_t digest[SHA256_LEN];
     struct sha256 h;
 

@@ -211,7 +211,8 @@ static void mark_put_back(const struct listing *l)
     size_t i;
     json_t *row;
 
-    json_array_foreach(l->rows, i, row) {
+    json_array_foreach(l->rows, i, row)
+    {
         const char *place = json_string_value(json_object_get(row, "place"));
 
         json_object_set_new(row, "put_back", json_boolean(json_object_get(l->places, place)));
@@ -221,12 +222,9 @@ static void mark_put_back(const struct listing *l)
 
 static bool list(const struct ctl_conf *conf, struct err *err)
 {
-    static const struct column columns[] = {{"ce_id", "event id"},
-                                            {"ce_type", "type"},
-                                            {"origin-topic", "from"},
-                                            {"group", "refused by"},
-                                            {"put_back", "put back"},
-                                            {"reason", "reason"}};
+    static const struct column columns[] = {{"ce_id", "event id"},    {"ce_type", "type"},
+                                            {"origin-topic", "from"}, {"group", "refused by"},
+                                            {"put_back", "put back"}, {"reason", "reason"}};
     AUTO(auto_json) json_t *rows = json_array();
     AUTO(auto_json) json_t *places = json_object();
     struct listing listing = {rows, places};
@@ -389,9 +387,8 @@ static bool note_all(struct putting_back *p, struct err *err)
     while (producer_inflight(p->out) > 0)
         clock_sleep_ms(20);
     for (struct copy *copy = p->copies; copy; copy = copy->next) {
-        struct record receipt = {.topic = topics[TOPIC_DEAD].name,
-                                 .key = copy->key,
-                                 .key_len = strlen(copy->key)};
+        struct record receipt = {
+            .topic = topics[TOPIC_DEAD].name, .key = copy->key, .key_len = strlen(copy->key)};
 
         if (!atomic_load(&copy->is_acked))
             continue;

@@ -9,7 +9,7 @@
 enum {
     HEADER_MAX_BYTES = 16384,
     IDLE_TIMEOUT_MS = 60000,
-    FINDERS = 2, /* look-ups of a millisecond each */
+    FINDERS = 2,     /* look-ups of a millisecond each */
     DRAIN_MS = 3000, /* what waits longer at a stop is answered 503 */
 };
 
@@ -55,7 +55,7 @@ static bool run(const struct intake_conf *conf, struct err *err)
     AUTO(auto_feed) struct feed *feed = NULL;
     AUTO(auto_api) struct api *api = NULL;
     AUTO(auto_http_server) struct http_server *server = NULL; /* once nobody can answer any more */
-    AUTO(auto_bus) struct bus *bus = NULL;             /* waits for the last acknowledgements */
+    AUTO(auto_bus) struct bus *bus = NULL; /* waits for the last acknowledgements */
     AUTO(auto_readers) struct readers *readers = NULL;
     AUTO(auto_readers) struct readers *finders = NULL; /* publish what they still have */
     char client_id[128];

@@ -91,8 +91,8 @@ static bool leave_out(struct registry *r, const char *what, json_t *row, const c
     if (err->kind != ERR_INPUT)
         return false;
     if (r->left_out_n < TOLD_MAX)
-        (void)snprintf(r->left_out[r->left_out_n], sizeof(r->left_out[0]),
-                       "%s %.64s: %.80s %.160s", what, text ? text : "?", err->pointer, err->text);
+        (void)snprintf(r->left_out[r->left_out_n], sizeof(r->left_out[0]), "%s %.64s: %.80s %.160s",
+                       what, text ? text : "?", err->pointer, err->text);
     r->left_out_n++;
     return true;
 }

@@ -48,8 +48,8 @@ static void writes_numbers_and_times(void **state)
 
 static void writes_bytes(void **state)
 {
-    static const unsigned char want[] = {0, 0, 0, 1, 0,    0, 0,    0, 0, 0, 0, 17, 0, 0, 0, 2,
-                                         0, 0, 0, 1, 0,    0, 0,    2, 0, 255, 0, 0, 0, 0};
+    static const unsigned char want[] = {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,   17, 0, 0, 0,
+                                         2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255, 0,  0, 0, 0};
     struct db_args args = {0};
     struct buf b;
 

@@ -85,7 +85,7 @@ static void refuse(void **state)
 }
 
 #define LABEL_100                                                                                  \
-    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890" \
+    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"  \
     "123456789"
 #define FINE KEY("zzzzzzzzzzzz", E1, ABC, "[\"report\"]")
 
@@ -95,14 +95,13 @@ static const struct left_out_row {
     size_t n, keys_n;
 } left_out_rows[] = {
     {"a label of 101 characters",
-     TEXT(BOTH, "{\"key_id\":\"aaaaaaaaaaaa\",\"enterprise_id\":" E1 ",\"secret_sha256\":" ABC
-                ",\"scopes\":[\"act\"],\"actor_id\":\"a\",\"actor_name\":\"" LABEL_100
-                "x\"}," FINE),
+     TEXT(BOTH,
+          "{\"key_id\":\"aaaaaaaaaaaa\",\"enterprise_id\":" E1 ",\"secret_sha256\":" ABC
+          ",\"scopes\":[\"act\"],\"actor_id\":\"a\",\"actor_name\":\"" LABEL_100 "x\"}," FINE),
      "key aaaaaaaaaaaa", "/actor_name", 1, 1},
     {"a label of 100 characters",
      TEXT(BOTH, "{\"key_id\":\"aaaaaaaaaaaa\",\"enterprise_id\":" E1 ",\"secret_sha256\":" ABC
-                ",\"scopes\":[\"act\"],\"actor_id\":\"a\",\"actor_name\":\"" LABEL_100
-                "\"}," FINE),
+                ",\"scopes\":[\"act\"],\"actor_id\":\"a\",\"actor_name\":\"" LABEL_100 "\"}," FINE),
      NULL, NULL, 0, 2},
     {"a key of nobody",
      TEXT(BOTH,
