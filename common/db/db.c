@@ -13,7 +13,10 @@ struct db {
     struct db_conf conf;
     PGconn *conn;
     bool in_transaction;
-    const char *pending[PENDING_MAX]; /* statements that were sent and not answered yet */
+    struct pending { /* statements that were sent and not answered yet */
+        const char *name;
+        PGresult **ret; /* NULL: no rows are wanted */
+    } pending[PENDING_MAX];
     int pending_n;
 };
 
@@ -203,8 +206,8 @@ static bool answer(struct db *db, const char *doing, PGresult **ret, struct err 
     return true;
 }
 
-/* Reads what is pending; the last answer is *ret. What follows a failure was not done. */
-static bool settle(struct db *db, PGresult **ret, struct err *err)
+/* Reads what is pending. What follows a failure was not done. */
+bool db_settle(struct db *db, struct err *err)
 {
     AUTO(auto_result) PGresult *sync = NULL;
     int n = db->pending_n;
@@ -218,10 +221,10 @@ static bool settle(struct db *db, PGresult **ret, struct err *err)
     for (int i = 0; i < n && db->conn; i++) {
         AUTO(auto_result) PGresult *res = NULL;
 
-        if (!answer(db, db->pending[i], &res, ok ? err : NULL))
+        if (!answer(db, db->pending[i].name, &res, ok ? err : NULL))
             ok = false;
-        else if (i == n - 1 && ret)
-            *ret = TAKE(res);
+        else if (db->pending[i].ret)
+            *db->pending[i].ret = TAKE(res);
     }
     if (!db->conn)
         return false;
@@ -233,7 +236,7 @@ static bool settle(struct db *db, PGresult **ret, struct err *err)
 }
 
 static bool post(struct db *db, const char *name, const char *sql, const struct db_args *args,
-                 struct err *err)
+                 PGresult **ret, struct err *err)
 {
     int n = args ? args->n : 0;
     const char *const *values = args ? args->values : NULL;
@@ -241,34 +244,35 @@ static bool post(struct db *db, const char *name, const char *sql, const struct 
 
     if (!db->conn)
         return err_set(err, ERR_TRANSIENT, "%s: not connected to PostgreSQL", name);
-    if (db->pending_n == PENDING_MAX && !settle(db, NULL, err))
+    if (db->pending_n == PENDING_MAX && !db_settle(db, err))
         return false;
     if (db->pending_n == 0 && !PQenterPipelineMode(db->conn))
         return db_fail(db, NULL, name, err);
     if (!(sql ? PQsendQueryParams(db->conn, sql, n, NULL, values, lengths, formats, 0)
               : PQsendQueryPrepared(db->conn, name, n, values, lengths, formats, 0)))
         return db_fail(db, NULL, name, err);
-    db->pending[db->pending_n++] = name;
+    db->pending[db->pending_n++] = (struct pending){name, ret};
     return true;
+}
+
+bool db_ask(struct db *db, const char *statement, const struct db_args *args, PGresult **ret,
+            struct err *err)
+{
+    return post(db, statement, NULL, args, ret, err);
 }
 
 bool db_run(struct db *db, const char *statement, const struct db_args *args, PGresult **ret,
             struct err *err)
 {
-    return post(db, statement, NULL, args, err) &&
-           ((!ret && db->in_transaction) || settle(db, ret, err));
-}
-
-bool db_settle(struct db *db, struct err *err)
-{
-    return settle(db, NULL, err);
+    return post(db, statement, NULL, args, ret, err) &&
+           ((!ret && db->in_transaction) || db_settle(db, err));
 }
 
 bool db_exec(struct db *db, const char *sql, struct err *err)
 {
     bool ok = true;
 
-    if (!settle(db, NULL, err))
+    if (!db_settle(db, err))
         return false;
     if (!db->conn)
         return err_set(err, ERR_TRANSIENT, "not connected to PostgreSQL");
@@ -290,7 +294,7 @@ bool db_exec(struct db *db, const char *sql, struct err *err)
 
 bool db_begin(struct db *db, struct err *err)
 {
-    if (!db_ready(db, err) || !post(db, "begin", "BEGIN", NULL, err))
+    if (!db_ready(db, err) || !post(db, "begin", "BEGIN", NULL, NULL, err))
         return false;
     db->in_transaction = true;
     return true;
@@ -299,7 +303,7 @@ bool db_begin(struct db *db, struct err *err)
 bool db_commit(struct db *db, struct err *err)
 {
     AUTO(auto_result) PGresult *res = NULL;
-    bool ok = post(db, "commit", "COMMIT", NULL, err) && settle(db, &res, err);
+    bool ok = post(db, "commit", "COMMIT", NULL, &res, err) && db_settle(db, err);
 
     db->in_transaction = false;
     /* A failed transaction answers COMMIT with ROLLBACK, and no error. */
@@ -309,7 +313,7 @@ bool db_commit(struct db *db, struct err *err)
 
 bool db_commit_soon(struct db *db, struct err *err)
 {
-    return post(db, "commit", "SET LOCAL synchronous_commit = off", NULL, err) &&
+    return post(db, "commit", "SET LOCAL synchronous_commit = off", NULL, NULL, err) &&
            db_commit(db, err);
 }
 
@@ -317,7 +321,9 @@ void db_rollback(struct db *db)
 {
     struct err ignored = {0};
 
-    if (!settle(db, NULL, &ignored))
+    for (int i = 0; i < db->pending_n; i++)
+        db->pending[i].ret = NULL; /* who asked is gone */
+    if (!db_settle(db, &ignored))
         ignored = (struct err){0}; /* what failed is undone with the rest */
     if (db->conn && !db_exec(db, "ROLLBACK", &ignored) && db->conn)
         disconnect(db);

@@ -84,6 +84,10 @@ void db_arg_bytes(struct db_args *a, const struct buf *array); /* of db_bytes_*(
 /* Runs a prepared statement. ret NULL: no rows are wanted (see Together). */
 bool db_run(struct db *db, const char *statement, const struct db_args *args, PGresult **ret,
             struct err *err) MUST_CHECK;
+/* Sends it with what comes next: *ret, NULL until then, is there after the next statement that waits
+ * (db_settle() is one), and stays borrowed up to it. */
+bool db_ask(struct db *db, const char *statement, const struct db_args *args, PGresult **ret,
+            struct err *err) MUST_CHECK;
 /* Runs plain SQL without arguments (DDL, SET): may hold several statements. */
 bool db_exec(struct db *db, const char *sql, struct err *err) MUST_CHECK;
 
@@ -124,7 +128,7 @@ void db_copy_time(struct db_copy *c, int64_t wall_ms);
 void db_copy_uuid(struct db_copy *c, const char *text);
 bool db_copy_end(struct db_copy *c, struct err *err) MUST_CHECK;
 
-/* Waits for what was sent and not waited for: before db_raw() inside a transaction. */
+/* Waits for what was sent and not waited for. Before db_raw() inside a transaction, too. */
 bool db_settle(struct db *db, struct err *err) MUST_CHECK;
 
 /* The raw connection, for what the above does not cover. NULL when not connected. */

@@ -285,7 +285,7 @@ static bool write_rows(struct outbox *o, struct db *db, struct err *err)
     db_arg_bytes(&args, &o->headers);
     db_arg_bytes(&args, &o->values);
     db_arg_text(&args, buf_text(&ours));
-    ok = db_run(db, "outbox_write", &args, &o->unsent, err);
+    ok = db_ask(db, "outbox_write", &args, &o->unsent, err); /* answered with the commit */
     buf_done(&ours);
     columns_clear(o);
     return ok;

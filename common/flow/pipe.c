@@ -393,7 +393,6 @@ static bool open_parts(struct pipe *p, struct err *err)
         .group = p->conf.group,
         .instance = p->conf.instance,
         .input = p->conf.input,
-        .session_timeout_ms = p->conf.session_timeout_ms,
         .suspects = p->conf.inflight_max,
         .owner = {pipe_begin, pipe_rewind, pipe_gap, pipe_revoked, p},
     };

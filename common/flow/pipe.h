@@ -54,7 +54,7 @@ struct pipe_conf {
     const char *const *outputs; /* topics that the transform may name, warmed */
     size_t outputs_n;
     const char *dead_topic;
-    int64_t inflight_max, commit_ms, session_timeout_ms;
+    int64_t inflight_max, commit_ms;
     pipe_transform_fn *transform;
     void *ctx;
     void (*turn)(void *ctx); /* called once a turn of the loop (readiness, reload); may be NULL */

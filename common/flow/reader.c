@@ -10,6 +10,7 @@
 #define WARM_TIMEOUT_MS      10000
 #define BEGIN_RETRY_MS       500
 #define WATERMARK_TIMEOUT_MS 5000
+#define SESSION_TIMEOUT_MS   "6000" /* so long are the partitions of one that died nobody's */
 
 struct reader {
     struct reader_conf conf;
@@ -132,17 +133,16 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t rc,
 
 static bool configure(rd_kafka_conf_t *c, const struct reader_conf *conf, struct err *err)
 {
-    char instance[200], timeout[24], gather[24];
+    char instance[200], gather[24];
 
     snprintf(instance, sizeof(instance), "%s-%s", conf->group, conf->instance);
-    snprintf(timeout, sizeof(timeout), "%lld", (long long)conf->session_timeout_ms);
     snprintf(gather, sizeof(gather), "%lld", (long long)conf->gather_ms);
     if (conf->gather_ms > 0 && (!kafka_set(c, "fetch.wait.max.ms", gather, err) ||
                                 !kafka_set(c, "fetch.min.bytes", "262144", err)))
         return false;
     return kafka_set(c, "group.id", conf->group, err) &&
            kafka_set(c, "group.instance.id", instance, err) &&
-           kafka_set(c, "session.timeout.ms", timeout, err) &&
+           kafka_set(c, "session.timeout.ms", SESSION_TIMEOUT_MS, err) &&
            kafka_set(c, "heartbeat.interval.ms", "1000", err) &&
            kafka_set(c, "enable.auto.commit", "false", err) &&
            kafka_set(c, "enable.auto.offset.store", "false", err) &&

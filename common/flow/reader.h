@@ -51,7 +51,6 @@ struct reader_conf {
     struct kafka_conf kafka;
     const char *group, *instance;
     struct flow_topics input;
-    int64_t session_timeout_ms;
     int64_t gather_ms; /* the broker may hold an answer back so long to fill it; 0: at once */
     int64_t
         suspects; /* how many records after the beginning may hold the killer: a batch, a window */

@@ -270,7 +270,6 @@ static bool open_kafka(struct sink *s, struct err *err)
         .group = s->conf.group,
         .instance = s->conf.instance,
         .input = s->conf.input,
-        .session_timeout_ms = s->conf.session_timeout_ms,
         .gather_ms = s->conf.urgent.n == 0 ? s->conf.gather_ms : 0,
         .suspects = s->conf.batch_max,
         .owner = {sink_begin, sink_rewind, sink_gap, sink_revoked, s},

@@ -63,7 +63,7 @@ struct sink_conf {
     const char *const *outputs; /* topics that sink_publish() may name; may be empty */
     size_t outputs_n;
     const char *dead_topic;
-    int64_t batch_max, session_timeout_ms, tick_ms;
+    int64_t batch_max, tick_ms;
     /* How long a record may wait for others to be applied with it, unless it is of an urgent topic:
      * a transaction and a flush cost as much for one as for a hundred. With nothing urgent the
      * broker does the waiting, for each of its answers costs it a look at every partition. */

@@ -8,8 +8,6 @@
 #include "services/archiver/conf.h"
 #include "services/archiver/statements.h"
 
-#define SESSION_TIMEOUT_MS 6000
-
 struct parts {
     const struct archiver_conf *conf;
     struct kafka_conf kafka;
@@ -55,7 +53,6 @@ static bool run_sink(struct parts *parts, struct err *err)
         .input = {names, TOPICS_N},
         .dead_topic = topics[TOPIC_DEAD].name,
         .batch_max = parts->conf->batch_max,
-        .session_timeout_ms = SESSION_TIMEOUT_MS,
         .tick_ms = ARCHIVE_TICK_MS,
         .gather_ms = 50,
         .statements = archiver_statements,

@@ -9,9 +9,8 @@
 #include "services/classifier/grade.h"
 #include "services/classifier/store.h"
 
-#define SESSION_TIMEOUT_MS 6000
-#define ALIVE_EVERY_MS     100
-#define PROBATION_MS       15000 /* longer than the longest pause of service_loop() and an opening */
+#define ALIVE_EVERY_MS 100
+#define PROBATION_MS   15000 /* longer than the longest pause of service_loop() and an opening */
 
 struct parts {
     const struct classifier_conf *conf;
@@ -59,7 +58,6 @@ static bool grade_once(void *ctx, struct service *svc, struct err *err)
         .dead_topic = topics[TOPIC_DEAD].name,
         .inflight_max = parts->conf->inflight_max,
         .commit_ms = parts->conf->commit_ms,
-        .session_timeout_ms = SESSION_TIMEOUT_MS,
         .transform = transform,
         .turn = pipe_turn,
         .ctx = parts,
@@ -140,7 +138,6 @@ static bool case_once(void *ctx, struct service *svc, struct err *err)
         .outputs_n = ARRAY_LEN(output),
         .dead_topic = topics[TOPIC_DEAD].name,
         .batch_max = parts->conf->batch_max,
-        .session_timeout_ms = SESSION_TIMEOUT_MS,
         .tick_ms = CASES_TICK_MS,
         .gather_ms = 50,
         .statements = store_statements,

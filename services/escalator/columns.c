@@ -65,23 +65,40 @@ void put_time(struct columns *c, int64_t wall_ms)
     db_array_time(next(c), wall_ms);
 }
 
-bool columns_run(struct columns *c, struct db *db, const char *statement, int64_t limit,
-                 PGresult **ret, struct err *err)
+static bool take_args(struct columns *c, const char *statement, struct db_args *ret,
+                      struct err *err)
 {
-    struct db_args args = {0};
     bool ok = true;
 
     for (int i = 0; i < c->n; i++) {
         db_array_end(&c->column[i]);
-        db_arg_text(&args, buf_text(&c->column[i]));
+        db_arg_text(ret, buf_text(&c->column[i]));
         ok = ok && !c->column[i].failed;
     }
+    return ok || err_set(err, ERR_FATAL, "%s: a column is larger than %zu bytes", statement,
+                         COLUMN_MAX_BYTES);
+}
+
+bool columns_run(struct columns *c, struct db *db, const char *statement, int64_t limit,
+                 PGresult **ret, struct err *err)
+{
+    struct db_args args = {0};
+    bool ok = take_args(c, statement, &args, err);
+
     if (limit)
         db_arg_int(&args, limit);
-    if (!ok)
-        err_set(err, ERR_FATAL, "%s: a column is larger than %zu bytes", statement,
-                COLUMN_MAX_BYTES);
     ok = ok && (c->rows == 0 || db_run(db, statement, &args, ret, err));
+    columns_reset(c);
+    return ok;
+}
+
+bool columns_ask(struct columns *c, struct db *db, const char *statement, PGresult **ret,
+                 struct err *err)
+{
+    struct db_args args = {0};
+    bool ok = take_args(c, statement, &args, err) &&
+              (c->rows == 0 || db_ask(db, statement, &args, ret, err));
+
     columns_reset(c);
     return ok;
 }

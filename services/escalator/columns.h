@@ -31,6 +31,9 @@ void put_time(struct columns *c, int64_t wall_ms); /* 0: SQL NULL */
 /* Runs the statement with the arrays (and, behind them, the limit, unless it is 0), when there are rows, and empties them. */
 bool columns_run(struct columns *c, struct db *db, const char *statement, int64_t limit,
                  PGresult **ret, struct err *err) MUST_CHECK;
+/* The same, answered with what comes next (db_ask()). */
+bool columns_ask(struct columns *c, struct db *db, const char *statement, PGresult **ret,
+                 struct err *err) MUST_CHECK;
 
 /* In: a row of a result. */
 struct cells {

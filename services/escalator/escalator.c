@@ -55,11 +55,12 @@ void escalator_reload(struct escalator *e)
 }
 
 /* Asked in every transaction whether it changed: who was registered a moment ago is called. */
-static bool refresh_directory(struct escalator *e, struct sink_tx *tx, struct err *err)
+static bool refresh_directory(struct escalator *e, struct sink_tx *tx, const PGresult *answer,
+                              struct err *err)
 {
     struct directory *fresh = NULL;
 
-    if (!registry_read(tx->db, tx->now_ms, &e->registry_version, &fresh, err))
+    if (!registry_read(tx->db, answer, tx->now_ms, &e->registry_version, &fresh, err))
         return err_wrap(err, "registry");
     if (fresh) {
         directory_free(e->directory);
@@ -321,13 +322,16 @@ bool escalator_apply(struct escalator *e, struct sink_tx *tx, const struct flow_
                      size_t n, struct err *err)
 {
     AUTO(batch_done) struct batch b;
+    AUTO(auto_result) PGresult *version = NULL;
     int64_t began_us = clock_mono_us();
     struct id *ids = NULL;
     size_t ids_n = 0;
 
     batch_init(&b);
-    if (!refresh_directory(e, tx, err) || !collect_ids(records, n, &b.arena, &ids, &ids_n, err) ||
-        !store_load(e->store, tx->db, ids, ids_n, &b, err))
+    if (!registry_ask(tx->db, &version, err) ||
+        !collect_ids(records, n, &b.arena, &ids, &ids_n, err) ||
+        !store_load(e->store, tx->db, ids, ids_n, &b, err) ||
+        !refresh_directory(e, tx, version, err))
         return false;
     FAILPOINT("escalator.locked");
     for (size_t i = 0; i < n; i++)
@@ -417,10 +421,12 @@ static bool is_time(int64_t *due_ms, int64_t every_ms)
 
 bool escalator_tick(struct escalator *e, struct sink_tx *tx, bool *ret_more, struct err *err)
 {
+    AUTO(auto_result) PGresult *version = NULL;
     int64_t began_us = clock_mono_us();
 
     *ret_more = false;
-    if (!refresh_directory(e, tx, err) || !hear(e, tx, err))
+    if (!registry_ask(tx->db, &version, err) || !hear(e, tx, err) ||
+        !refresh_directory(e, tx, version, err))
         return false;
     if (is_time(&e->gauge_due_ms, GAUGE_EVERY_MS) && !audit(e, tx, err))
         return false;

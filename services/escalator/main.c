@@ -6,8 +6,6 @@
 #include "services/escalator/escalator.h"
 #include "services/escalator/statements.h"
 
-#define SESSION_TIMEOUT_MS 6000
-
 struct parts {
     struct kafka_conf kafka;
     struct escalator *escalator;
@@ -65,7 +63,6 @@ static bool escalate_once(void *ctx, struct service *svc, struct err *err)
         .outputs_n = 1,
         .dead_topic = topics[TOPIC_DEAD].name,
         .batch_max = own->batch_max,
-        .session_timeout_ms = SESSION_TIMEOUT_MS,
         .tick_ms = own->tick_ms,
         .gather_ms = 20, /* a report waits a minute for its grade, a delivery changes no call */
         .urgent = {urgent, ARRAY_LEN(urgent)},

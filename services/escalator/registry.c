@@ -59,17 +59,18 @@ static bool add_rows(struct db *db, const char *statement, const struct db_args 
     return true;
 }
 
-bool registry_read(struct db *db, int64_t now_ms, int64_t *version, struct directory **ret,
-                   struct err *err)
+bool registry_ask(struct db *db, PGresult **ret_answer, struct err *err)
+{
+    return db_ask(db, "registry_version", NULL, ret_answer, err);
+}
+
+bool registry_read(struct db *db, const PGresult *answer, int64_t now_ms, int64_t *version,
+                   struct directory **ret, struct err *err)
 {
     AUTO(auto_directory) struct directory *d = NULL;
-    AUTO(auto_result) PGresult *res = NULL;
     struct db_args args = {0};
-    int64_t found;
+    int64_t found = db_int(answer, 0, 0);
 
-    if (!db_run(db, "registry_version", NULL, &res, err))
-        return false;
-    found = db_int(res, 0, 0);
     if (found == *version)
         return true;
     d = directory_new();

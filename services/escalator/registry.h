@@ -12,8 +12,11 @@
 #include "common/db/db.h"
 #include "services/escalator/directory.h"
 
-/* *ret stays as it is when the registry's version is still *version. */
-bool registry_read(struct db *db, int64_t now_ms, int64_t *version, struct directory **ret,
-                   struct err *err) MUST_CHECK;
+/* Asks for the version, with what the transaction asks next (db_ask()). */
+bool registry_ask(struct db *db, PGresult **ret_answer, struct err *err) MUST_CHECK;
+
+/* *ret stays as it is when the version of the answer is still *version. */
+bool registry_read(struct db *db, const PGresult *answer, int64_t now_ms, int64_t *version,
+                   struct directory **ret, struct err *err) MUST_CHECK;
 
 #endif

@@ -232,30 +232,48 @@ static bool is_waiting(const struct incident *inc)
     return !inc->is_graded;
 }
 
-/* Runs a statement that takes the ids of some incidents (and their generations), and reads its rows. */
-static bool load_children(struct store *s, struct db *db, struct batch *b, const char *statement,
-                          is_wanted_fn *is_wanted, bool with_generation, read_row_fn *read_row,
-                          struct err *err)
-{
-    AUTO(auto_result) PGresult *res = NULL;
+/* A statement that takes the ids of some incidents (and their generations), and what reads its rows. */
+static const struct child {
+    const char *statement;
+    is_wanted_fn *is_wanted;
+    bool with_generation;
+    read_row_fn *read_row;
+} children[] = {
+    {"load_runs", is_known, false, read_run},
+    {"load_calls", is_known, true, read_call},
+    {"load_owed", is_known, false, read_owed},
+    {"load_early", is_waiting, false, read_early},
+};
 
+static bool ask_child(struct store *s, struct db *db, struct batch *b, const struct child *child,
+                      PGresult **ret, struct err *err)
+{
     for (size_t i = 0; i < b->incidents_n; i++) {
-        if (!is_wanted(&b->incidents[i]))
+        if (!child->is_wanted(&b->incidents[i]))
             continue;
         columns_row(&s->columns);
         put_id(&s->columns, &b->incidents[i].id);
-        if (with_generation)
+        if (child->with_generation)
             put_int(&s->columns, b->incidents[i].generation);
     }
-    return columns_run(&s->columns, db, statement, 0, &res, err) &&
-           (!res || read_rows(res, b, read_row, err));
+    return columns_ask(&s->columns, db, child->statement, ret, err);
 }
 
-static bool load_known(struct store *s, struct db *db, struct batch *b, struct err *err)
+/* All of the first n kinds of rows, in one round trip. */
+static bool load_children(struct store *s, struct db *db, struct batch *b, size_t n,
+                          struct err *err)
 {
-    return load_children(s, db, b, "load_runs", is_known, false, read_run, err) &&
-           load_children(s, db, b, "load_calls", is_known, true, read_call, err) &&
-           load_children(s, db, b, "load_owed", is_known, false, read_owed, err);
+    PGresult *answers[ARRAY_LEN(children)] = {0};
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < n; i++)
+        ok = ask_child(s, db, b, &children[i], &answers[i], err);
+    ok = ok && db_settle(db, err);
+    for (size_t i = 0; i < n; i++) {
+        ok = ok && (!answers[i] || read_rows(answers[i], b, children[i].read_row, err));
+        PQclear(answers[i]);
+    }
+    return ok;
 }
 
 static bool take_ids(struct batch *b, const struct id *ids, size_t n, struct err *err)
@@ -286,8 +304,7 @@ bool store_load(struct store *s, struct db *db, const struct id *ids, size_t n, 
                 struct err *err)
 {
     return take_ids(b, ids, n, err) && lock(s, db, b, "lock_incidents", err) &&
-           load_known(s, db, b, err) &&
-           load_children(s, db, b, "load_early", is_waiting, false, read_early, err);
+           load_children(s, db, b, ARRAY_LEN(children), err);
 }
 
 bool store_load_free(struct store *s, struct db *db, const struct id *ids, size_t n,
@@ -301,7 +318,8 @@ bool store_load_free(struct store *s, struct db *db, const struct id *ids, size_
         if (b->incidents[i].is_open)
             b->incidents[known++] = b->incidents[i];
     b->incidents_n = known;
-    return load_known(s, db, b, err);
+    return load_children(s, db, b, ARRAY_LEN(children) - 1,
+                         err); /* time takes no early action up */
 }
 
 /* --- rows out ---------------------------------------------------------------------------------- */

@@ -5,8 +5,6 @@
 #include "common/service/service.h"
 #include "services/notifier/notify.h"
 
-#define SESSION_TIMEOUT_MS 6000
-
 struct parts {
     struct notify notify; /* first: the sink's callbacks take the parts for it */
     const struct notifier_conf *conf;
@@ -42,7 +40,6 @@ static bool run_sink(struct parts *parts, struct err *err)
         .outputs_n = 1,
         .dead_topic = topics[TOPIC_DEAD].name,
         .batch_max = parts->conf->batch_max,
-        .session_timeout_ms = SESSION_TIMEOUT_MS,
         .tick_ms = parts->conf->tick_ms,
         .gather_ms = 20,
         .statements = notifier_statements,

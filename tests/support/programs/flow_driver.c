@@ -156,7 +156,6 @@ static bool run(char **argv, struct err *err)
                              .dead_topic = "flow.dead",
                              .inflight_max = 1000,
                              .commit_ms = 20,
-                             .session_timeout_ms = 6000,
                              .transform = transform};
     struct sink_conf sink = {.kafka = kafka,
                              .pg = argv[4],
@@ -168,7 +167,6 @@ static bool run(char **argv, struct err *err)
                              .outputs_n = 1,
                              .dead_topic = "flow.dead",
                              .batch_max = 100,
-                             .session_timeout_ms = 6000,
                              .tick_ms = 100,
                              .statements = effect,
                              .statements_n = ARRAY_LEN(effect),
