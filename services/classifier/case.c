@@ -30,12 +30,17 @@ static const struct actor *actor_of(const struct event *ev)
     return event_is_action(ev->type) ? event_action(ev)->actor : NULL;
 }
 
-static bool is_stranger(const struct case_file *c, const struct event *ev)
+static enum scope scope_of(const struct event *ev)
 {
     const struct actor *actor = actor_of(ev);
 
+    return actor ? actor->scope : SCOPE_SYSTEM;
+}
+
+static bool is_stranger(const struct case_file *c, const struct event *ev)
+{
     return strcmp(ev->enterprise_id.text, c->enterprise_id.text) != 0 &&
-           !(actor && actor->scope == SCOPE_PARK && ev->type != EVENT_REPORT_SUBMITTED);
+           !(scope_of(ev) == SCOPE_PARK && ev->type != EVENT_REPORT_SUBMITTED);
 }
 
 static int compare(const struct event *a, const struct event *b)
@@ -122,14 +127,13 @@ static enum case_outcome take_grade(struct case_file *c, struct event *ev)
 /* Those that are of its kind and by its sender. */
 static size_t count_like(const struct case_file *c, const struct event *ev)
 {
-    enum scope scope = actor_of(ev)->scope;
     size_t ret = 0;
 
     for (size_t i = 0; i < c->inputs_n; i++) {
         const struct event *other = &c->inputs[i].ev;
 
         ret += !c->inputs[i].is_stranger && other->type == ev->type &&
-               actor_of(other)->scope == scope &&
+               scope_of(other) == scope_of(ev) &&
                strcmp(other->enterprise_id.text, ev->enterprise_id.text) == 0;
     }
     return ret;

@@ -99,7 +99,7 @@ static const struct row {
 
 static void write_file(const char *folder, const char *name, const char *text)
 {
-    char path[512];
+    char path[1024];
     FILE *f;
 
     snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -111,7 +111,7 @@ static void write_file(const char *folder, const char *name, const char *text)
 
 static void remove_file(const char *folder, const char *name)
 {
-    char path[512];
+    char path[1024];
 
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     (void)remove(path);
