@@ -21,6 +21,7 @@ struct reader {
     rd_kafka_topic_partition_list_t *pending; /* assigned to us, beginning not known yet */
     int64_t begin_after_ms;
     bool is_assigned;
+    bool is_member; /* the group gave us partitions, and did not take them back before it fenced us */
 };
 
 static struct id process_name;
@@ -117,7 +118,11 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t rc,
 {
     struct reader *r = opaque;
 
+    char ignored[8];
+
     drop_pending(r);
+    r->is_member = rc == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ||
+                   rd_kafka_fatal_error(rk, ignored, sizeof(ignored));
     if (rc == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         r->pending = rd_kafka_topic_partition_list_copy(list);
         r->begin_after_ms = 0;
@@ -281,6 +286,10 @@ static bool fatal(struct reader *r, struct err *err)
     char text[256];
     rd_kafka_resp_err_t rc = rd_kafka_fatal_error(r->rk, text, sizeof(text));
 
+    /* A coordinator that stood still answers first a join that we gave up, and then fences us for
+     * the one that followed: that was ourselves. */
+    if (rc == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && !r->is_member)
+        return err_set(err, ERR_TRANSIENT, "consumer: its session was lost: %s", text);
     if (rc == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
         return err_set(err, ERR_CONFIG,
                        "another process runs as %s-%s: give each instance its own name (option "

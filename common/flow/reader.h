@@ -12,7 +12,8 @@
  *             start (`rewind`), and reader_poll() returns ERR_TRANSIENT: open again.
  * Gap         The log starts above the beginning (retention): `gap` records it, and reader_poll()
  *             returns ERR_CONFIG naming the range (hard case 6).
- * Fencing     ERR_CONFIG.
+ * Fencing     ERR_CONFIG when another process took the name of one that has partitions; ERR_TRANSIENT
+ *             while it has none: after a standstill of the coordinator a process fences itself.
  */
 #ifndef COMMON_FLOW_READER_H
 #define COMMON_FLOW_READER_H

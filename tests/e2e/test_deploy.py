@@ -23,6 +23,19 @@ from servers import ROOT, free_port, kafka_jars, wait_until
 PARTS = ("CMakeLists.txt", "cmake", "common", "deploy", "proto", "services")
 
 
+def listens(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_hundred():
+    """A round number from which on nothing listens, as far as deploy/up counts."""
+    while True:
+        base = free_port() // 100 * 100
+        if not any(listens(base + n) for n in range(40)):
+            return base
+
+
 class Checkout:
     """A copy of the sources with its own var/ and build/; Kafka's jars are the ones that are here already."""
 
@@ -36,7 +49,7 @@ class Checkout:
         (folder / "var/kafka").mkdir(parents=True)
         shutil.copytree(kafka_jars(), folder / "var/kafka/jars")
         shutil.copy(ROOT / "deploy/kafka/pom.xml", folder / "var/kafka/jars/pom.xml")
-        self.ports = free_port() // 100 * 100
+        self.ports = free_hundred()
         self.commands = []
         workspace.tell(f"pids {folder / 'var/run'}")  # should the tests be killed, these end too
 
@@ -91,13 +104,15 @@ def checkout(workspace):
 def up(checkout):
     """The output of the first deploy/up, which was killed once on its way."""
     first = checkout.command("up", "--ports", str(checkout.ports))
+    said = []
     for line in first.stdout:
+        said.append(line)
         if "schemas and roles" in line:  # shown with the step's result: the next ones have not begun
             os.killpg(first.pid, signal.SIGKILL)
             break
     first.wait(30)
     checkout.ended(first)
-    assert first.returncode == -signal.SIGKILL
+    assert first.returncode == -signal.SIGKILL, "".join(said)
     return checkout.run("up")
 
 
