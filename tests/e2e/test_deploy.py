@@ -175,6 +175,12 @@ def test_what_maven_says_is_shown_and_what_to_do(bare):
         assert status == 1 and shown in output and "set KAFKA_HOME to an" in output
 
 
+def test_containers_have_the_same_postgresql():
+    settings = re.findall(r"^(\w+=.*)$", (ROOT / "deploy/postgres/settings.conf").read_text(), re.M)
+    command = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["postgres"]["command"]
+    assert settings and command == ["postgres", *(word for setting in settings for word in ("-c", setting))]
+
+
 def test_intake_keeps_its_registry_where_it_may_write():
     """Restarted without PostgreSQL it knows the keys from there (services/intake/README.md)."""
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -220,8 +220,9 @@ class Postgres(Process):
         self.data.mkdir(mode=0o700)
         if user:
             shutil.chown(self.data, user, user)
-        settings = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "",
-                    "max_connections": 100, "log_line_prefix": "%m [%p] %u@%d ", "log_lock_waits": "on"}
+        shipped = (ROOT / "deploy/postgres/settings.conf").read_text()
+        settings = {**dict(re.findall(r"^(\w+)=(.*)$", shipped, re.M)), "port": self.port, "listen_addresses": "127.0.0.1",
+                    "unix_socket_directories": "", "log_line_prefix": "%m [%p] %u@%d "}
         argv = [f"{bin_dir}/postgres", "-D", self.data]
         for key, value in settings.items():
             argv += ["-c", f"{key}={value}"]
