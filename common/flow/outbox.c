@@ -489,7 +489,7 @@ static bool delete_old(struct outbox *o, struct db *db, struct err *err)
 
     if (!db_run(db, "outbox_delete", NULL, &res, err))
         return false;
-    if (atoi(PQcmdTuples(res)) == DELETE_ROWS)
+    if (strtol(PQcmdTuples(res), NULL, 10) == DELETE_ROWS)
         o->delete_due_ms = 0;
     return true;
 }

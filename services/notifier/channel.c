@@ -31,9 +31,9 @@ void request_header(struct request *r, const char *fmt, ...)
 
 const struct channel_ops *channel_of(enum channel channel)
 {
-#define CHANNEL(symbol, name) [symbol] = &channel_##name,
+#define CHANNEL(symbol, name, zh, en) [symbol] = &channel_##name,
     static const struct channel_ops *const channels[] = {
-#include "services/notifier/channels.def"
+#include "proto/channels.def"
     };
 #undef CHANNEL
 

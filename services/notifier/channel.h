@@ -1,5 +1,5 @@
 /*
- * channel - a way to reach people. One file and one row in channels.def each; the name stands in proto/enums.def.
+ * channel - a way to reach people. One file and one row in proto/channels.def each.
  *
  * prepare     turns a message into one transfer. Pure.   ERR_INPUT: the address cannot be used: the message is dead.
  * verdict     turns what came back into the fate of the attempt. Pure.
@@ -57,8 +57,8 @@ struct channel_ops {
     void (*hint)(const char *address, char ret[HINT_MAX]);
 };
 
-#define CHANNEL(symbol, name) extern const struct channel_ops channel_##name;
-#include "services/notifier/channels.def"
+#define CHANNEL(symbol, name, zh, en) extern const struct channel_ops channel_##name;
+#include "proto/channels.def"
 #undef CHANNEL
 
 const struct channel_ops *channel_of(enum channel channel); /* NULL: no such way here */

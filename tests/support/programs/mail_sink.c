@@ -89,7 +89,7 @@ int main(int argc, char **argv)
 
     if (argc != 2)
         return 64;
-    at.sin_port = htons((uint16_t)atoi(argv[1]));
+    at.sin_port = htons((uint16_t)strtoul(argv[1], NULL, 10));
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (bind(listener, (struct sockaddr *)&at, sizeof(at)) || listen(listener, CONNECTIONS_MAX))
         return 1;
