@@ -72,6 +72,8 @@ static void grade(const struct event *ev, int64_t appended_ms, project_emit_fn *
     const struct incident_classified *b = ev->incident_classified;
     struct row row = row_of(ROW_GRADE, ev);
 
+    if (b->refused_why)
+        return; /* it repeats the grade that stands; the timeline has it */
     text(&row, ev->id.text);
     number(&row, true, b->revision);
     word(&row, true, &category_table, (int)b->category);

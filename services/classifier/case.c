@@ -106,11 +106,11 @@ static void open_case(struct case_file *c, const struct event *ev)
     }
 }
 
-/* What incident.v1 says: a greater revision replaces a smaller one. */
+/* What incident.v1 says: a greater revision replaces a smaller one. A refusal only repeats one. */
 static enum case_outcome take_grade(struct case_file *c, struct event *ev)
 {
     const struct incident_classified *grade = ev->incident_classified;
-    bool is_news = grade->revision > c->published.revision;
+    bool is_news = !grade->refused_why && grade->revision > c->published.revision;
 
     if (is_news) {
         c->published = (struct published){.revision = grade->revision,
@@ -122,6 +122,15 @@ static enum case_outcome take_grade(struct case_file *c, struct event *ev)
     }
     event_done(ev);
     return is_news ? CASE_CHANGED : CASE_UNCHANGED;
+}
+
+/* The first report: who reported what when. NULL: none yet. */
+static const struct report_submitted *first_report(const struct case_file *c)
+{
+    for (size_t i = 0; i < c->inputs_n; i++)
+        if (c->inputs[i].ev.type == EVENT_REPORT_SUBMITTED && !c->inputs[i].is_stranger)
+            return c->inputs[i].ev.report_submitted;
+    return NULL;
 }
 
 /* Those that are of its kind and by its sender. */
@@ -158,7 +167,8 @@ static enum case_outcome take_input(struct case_file *c, struct event *ev, bool 
     if (count_like(c, ev) >= CASE_INPUTS_MAX) {
         err_set(err, ERR_INPUT, "the incident has %d %s of this sender already", CASE_INPUTS_MAX,
                 event_types[ev->type].name);
-        return CASE_REFUSED;
+        return ev->type == EVENT_ACTION_RECLASSIFIED && first_report(c) ? CASE_ANSWERED
+                                                                        : CASE_REFUSED;
     }
     if (!case_add(c, ev, is_early, origin, err))
         return CASE_FAILED;
@@ -184,7 +194,7 @@ enum case_outcome case_take(struct case_file *c, struct event *ev, bool early_ro
         return CASE_STRANGER;
     }
     ret = is_grade ? take_grade(c, ev) : take_input(c, ev, early_room, origin, err);
-    if (ret == CASE_CHANGED)
+    if (ret == CASE_CHANGED || ret == CASE_ANSWERED)
         c->changed_by = id;
     return ret;
 }
@@ -195,15 +205,6 @@ static bool is_fact(const struct case_input *input)
 {
     return !input->is_stranger && (input->ev.type == EVENT_REPORT_SUBMITTED ||
                                    input->ev.type == EVENT_REPORT_SUPPLEMENTED);
-}
-
-/* The first report: who reported what when. NULL: none yet. */
-static const struct report_submitted *first_report(const struct case_file *c)
-{
-    for (size_t i = 0; i < c->inputs_n; i++)
-        if (c->inputs[i].ev.type == EVENT_REPORT_SUBMITTED && !c->inputs[i].is_stranger)
-            return c->inputs[i].ev.report_submitted;
-    return NULL;
 }
 
 static size_t count_known(const struct case_file *c)
@@ -377,6 +378,7 @@ static void fill_common(struct regrade *r, const struct case_file *c,
     body->reference = report->reference;
     r->cause = is_decided ? &decision->id : &c->changed_by;
     body->parent_event_id = r->cause->text;
+    body->answers_event_id = is_decided ? decision->id.text : NULL;
     body->profile = report->profile;
     SHAPE_SET(body, occurred_at, last_occurred_at(c));
     SHAPE_SET(body, drill, report->drill);
@@ -462,4 +464,44 @@ void case_published(struct case_file *c, const struct regrade *r)
                                       .category = r->body.category,
                                       .gbt = r->body.gbt20986->name,
                                       .decision_event_id = r->decision_event_id};
+}
+
+/* --- the answer to a decision that does not count --- */
+
+/* Without its report an incident cannot be graded, and no decision on it be answered. */
+static bool had_report(const struct case_file *c)
+{
+    for (size_t i = 0; i < c->inputs_n; i++)
+        if (c->inputs[i].ev.type == EVENT_REPORT_SUBMITTED && !c->inputs[i].is_stranger &&
+            !c->inputs[i].is_new)
+            return true;
+    return false;
+}
+
+const char *case_refusal(const struct case_file *c, size_t i)
+{
+    const struct case_input *input = &c->inputs[i];
+    const struct event *stands;
+
+    if (input->ev.type != EVENT_ACTION_RECLASSIFIED || input->is_stranger || !first_report(c) ||
+        (!input->is_new && had_report(c)))
+        return NULL;
+    stands = deciding(c);
+    if (stands == &input->ev)
+        return NULL;
+    if (scope_of(stands) == SCOPE_PARK && scope_of(&input->ev) != SCOPE_PARK)
+        return "the park has decided the grade: only the park can change it";
+    return "a later decision stands: decide again if it is wrong";
+}
+
+void case_answer(struct regrade *r, const struct case_file *c, const struct event *decision,
+                 const char *why)
+{
+    struct incident_classified *body = &r->body;
+
+    r->cause = &decision->id;
+    SHAPE_SET(body, occurred_at, decision->occurred_at);
+    SHAPE_SET(body, revision, c->published.revision);
+    body->parent_event_id = body->answers_event_id = decision->id.text;
+    body->refused_why = why;
 }

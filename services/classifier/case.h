@@ -8,6 +8,8 @@
  * A person    decides over every rule, before and after; the park's decision over the enterprise's; of two of one scope the later.
  * Published   What counts is the decision that stands in incident.v1, not what would be computed anew (hard case 14): an incident of which nothing is
  *             known but the report that was graded is never graded again.
+ * Answers     Every decision on a reported incident has one (hard case 11): the grade that it became, or the standing grade repeated with the reason why
+ *             it does not count. A repeated grade keeps its revision, so it is no news to anybody.
  * Early       Supplements and decisions that come before their incident are kept, not graded.
  * Strangers   An event of another enterprise is refused unless its actor is the park (hard case 10); early ones when the incident opens.
  *
@@ -62,13 +64,14 @@ enum case_outcome {
     CASE_FAILED,    /* err: no memory */
     CASE_REFUSED,   /* err says why: a bound is reached */
     CASE_STRANGER,  /* refused because it is another enterprise's; err says so */
+    CASE_ANSWERED,  /* a decision that a bound keeps out for good: err is its case_answer() */
     CASE_UNCHANGED, /* nothing new in it */
     CASE_CHANGED,
 };
 
 /*
- * Takes an event (report.*, action.reclassified, incident.classified, incident.reclassified; it is empty afterwards unless refused). `early_room`: may
- * the event's enterprise leave another early one?
+ * Takes an event (report.*, action.reclassified, incident.classified, incident.reclassified; it is empty afterwards unless refused or answered).
+ * `early_room`: may the event's enterprise leave another early one?
  */
 enum case_outcome case_take(struct case_file *c, struct event *ev, bool early_room, void *origin,
                             struct err *err);
@@ -90,5 +93,12 @@ void regrade_done(struct regrade *r); /* accepts a zeroed one */
 
 /* It has been put where it will be published. */
 void case_published(struct case_file *c, const struct regrade *r);
+
+/* Why the i-th input, a person's decision that could not be answered before, does not count. NULL: it does, or is no such thing. */
+const char *case_refusal(const struct case_file *c, size_t i);
+
+/* Turns what case_regrade() gave, once it is published if it was due, into the answer to a decision that does not count. Borrows from both. */
+void case_answer(struct regrade *r, const struct case_file *c, const struct event *decision,
+                 const char *why);
 
 #endif

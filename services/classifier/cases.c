@@ -36,6 +36,7 @@ struct item {
     bool is_wanted;
     struct event ev;
     struct origin origin;
+    struct err refused; /* CASE_ANSWERED: why */
 };
 
 struct batch {
@@ -141,7 +142,8 @@ static bool list_cases(struct batch *b, struct err *err)
 
 /* --- what goes out --- */
 
-static bool publish(struct batch *b, const struct regrade *r, struct err *err)
+/* stage: the part of the id that tells what became of the cause. */
+static bool publish(struct batch *b, const struct regrade *r, const char *stage, struct err *err)
 {
     AUTO(buf_done) struct buf body;
     struct event_headers headers;
@@ -152,13 +154,12 @@ static bool publish(struct batch *b, const struct regrade *r, struct err *err)
     buf_init(&body, EVENT_BODY_MAX_BYTES);
     if (!event_encode(EVENT_INCIDENT_RECLASSIFIED, &r->body, &body, err))
         return false;
-    event_id_derive(&id, r->cause, "reclassified", NULL);
+    event_id_derive(&id, r->cause, stage, NULL);
     event_headers_fill(&headers, EVENT_INCIDENT_RECLASSIFIED, &id, "classifier", b->tx->now_ms);
     if (!record_headers_add(&rec, headers.names, headers.values, headers.n))
         return err_set(err, ERR_FATAL, "too many headers");
     rec.value = body.data;
     rec.value_len = body.len;
-    metric_add(&classifier_reclassified_total, 1);
     return sink_publish(b->tx, &rec, err);
 }
 
@@ -197,18 +198,47 @@ static bool find_room(struct batch *b, const struct stored_case *c, const struct
     return true;
 }
 
+static bool refuse_decision(struct batch *b, const struct case_file *c, struct regrade *r,
+                            const struct event *decision, const char *why, struct err *err)
+{
+    case_answer(r, c, decision, why);
+    return publish(b, r, "refused", err);
+}
+
+/* Hard case 11: who decided, and is not followed, is told why. */
+static bool refuse_decisions(struct batch *b, const struct case_file *c, struct regrade *r,
+                             struct err *err)
+{
+    for (size_t i = 0; i < c->inputs_n; i++) {
+        const char *why = case_refusal(c, i);
+
+        if (why && !refuse_decision(b, c, r, &c->inputs[i].ev, why, err))
+            return false;
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        const struct item *item = &b->items[i];
+
+        if (item->refused.kind != ERR_NONE &&
+            strcmp(item->ev.incident_id.text, c->incident_id.text) == 0 &&
+            !refuse_decision(b, c, r, &item->ev, item->refused.text, err))
+            return false;
+    }
+    return true;
+}
+
 static bool regrade(struct batch *b, struct stored_case *c, struct err *err)
 {
     AUTO(regrade_done) struct regrade r = {0};
 
     if (!case_regrade(&r, &c->file, b->cases->policy, err))
         return false;
-    if (!r.is_due)
-        return true;
-    if (!publish(b, &r, err))
-        return false;
-    case_published(&c->file, &r);
-    return true;
+    if (r.is_due) {
+        if (!publish(b, &r, "reclassified", err))
+            return false;
+        metric_add(&classifier_reclassified_total, 1);
+        case_published(&c->file, &r);
+    }
+    return refuse_decisions(b, &c->file, &r, err);
 }
 
 /* PostgreSQL ends a transaction in which nothing is said for 3 s (hard case 5): whoever works that long says something. */
@@ -249,6 +279,9 @@ static bool take(struct batch *b, struct item *item, struct err *err)
         return sink_refuse(b->tx, item->rec, why.text, MAY_COME_BACK, err);
     case CASE_UNCHANGED:
         return true;
+    case CASE_ANSWERED:
+        item->refused = why;
+        break;
     case CASE_CHANGED:
         break;
     }

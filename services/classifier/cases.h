@@ -3,6 +3,7 @@
  *
  * Threads     One at a time (the sink's). Guarantee: the sink's; a reclassified goes out through the outbox.
  * Once        A case is graded again once a batch, after all of the batch's events for it: its price grows with what is known.
+ * Answered    A decision that does not count is published too, after the grade that stands, as its refusal (hard case 11).
  * Refused     An event that must not be applied (services/classifier/case.h) is refused (sink_refuse) and not returned as ERR_INPUT: it is no poison, and
  *             whoever sends ten of them in a row must not pause the partition for others. What met a bound or expired may be replayed; a
  *             stranger's event may not, and counts in classifier_strangers_total.

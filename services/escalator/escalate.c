@@ -44,6 +44,11 @@ bool work_publish(struct work *k, enum event_type type, const struct id *id, con
 
 /* --- the answer to an action or a grade --------------------------------------------------------- */
 
+static bool is_grade(enum event_type type)
+{
+    return type == EVENT_INCIDENT_CLASSIFIED || type == EVENT_INCIDENT_RECLASSIFIED;
+}
+
 static bool add_acknowledged(struct work *k, struct escalation_state *b)
 {
     const struct incident *inc = k->inc;
@@ -60,6 +65,20 @@ static bool add_acknowledged(struct work *k, struct escalation_state *b)
     return true;
 }
 
+/* The event that is answered. A person's decision came by way of the classifier: it is the action that its actor looks for, not the grade. */
+static bool name_cause(struct work *k, const struct event *cause, struct escalation_state *b)
+{
+    const char *id = cause->id.text;
+    enum event_type type = cause->type;
+
+    if (is_grade(type) && cause->incident_classified->answers_event_id) {
+        id = cause->incident_classified->answers_event_id;
+        type = EVENT_ACTION_RECLASSIFIED;
+    }
+    b->cause_type = event_types[type].name;
+    return text_keep(&b->cause_event_id, id, k->w->arena);
+}
+
 /* Every action and every grade gets exactly one, after everything else that follows from it: who reads it has read all of that. Its id follows from
  * the cause alone. refused: NULL when it was applied. */
 static bool answer(struct work *k, const struct event *cause, struct actor *actor,
@@ -70,12 +89,10 @@ static bool answer(struct work *k, const struct event *cause, struct actor *acto
     struct id event_id;
 
     work_count(k);
-    if (!b || !add_acknowledged(k, b) ||
-        !text_keep(&b->cause_event_id, cause->id.text, k->w->arena))
+    if (!b || !add_acknowledged(k, b) || !name_cause(k, cause, b))
         return false;
     WORK_COMMON(k, b);
     WORK_SEQ(k, b);
-    b->cause_type = event_types[cause->type].name;
     SHAPE_SET(b, applied, refused == NULL);
     b->refused_why = refused;
     SHAPE_SET(b, state, inc->state);
@@ -162,23 +179,27 @@ static bool call_for_grade(struct work *k, bool is_first, bool is_raised)
     return chains_begin(k, is_first ? "first_grade" : "level_raised");
 }
 
+/* A refused decision repeats the grade that stands, with its revision: nothing follows but the answer. Were that grade not heard, it counts here. */
 static bool on_grade(struct work *k, const struct event *ev, int64_t appended_ms)
 {
     const struct incident_classified *b = ev->incident_classified;
     struct incident *inc = k->inc;
     bool is_first = !inc->is_graded;
     bool is_raised = !is_first && b->level > inc->level;
+    struct actor *actor = b->refused_why ? NULL : b->actor; /* whose the standing grade is */
 
     if (!is_first && b->revision <= inc->revision)
-        return answer(k, ev, b->actor,
-                      "a grade of the same or a greater revision is in force already");
+        return answer(k, ev, actor,
+                      b->refused_why
+                          ? b->refused_why
+                          : "a grade of the same or a greater revision is in force already");
     if (!inc->is_open && !open_incident(k, ev, b->reference))
         return false;
     if (!take_grade(k, ev, appended_ms))
         return false;
     if (is_active(inc) && !(call_for_grade(k, is_first, is_raised) && duties_begin(k, appended_ms)))
         return false;
-    return answer(k, ev, b->actor, NULL);
+    return answer(k, ev, actor, b->refused_why);
 }
 
 /* --- actions ------------------------------------------------------------------------------------ */
@@ -355,11 +376,10 @@ static void on_message(struct work *k, const struct event *ev)
 
 /* --- the two entrances --------------------------------------------------------------------------- */
 
-/* action.reclassified is answered by the grade that the classifier makes of it. */
+/* action.reclassified is answered when the classifier has said what became of it. */
 bool escalate_wants(enum event_type type)
 {
-    return type == EVENT_REPORT_SUBMITTED || type == EVENT_INCIDENT_CLASSIFIED ||
-           type == EVENT_INCIDENT_RECLASSIFIED || step_of(type) ||
+    return type == EVENT_REPORT_SUBMITTED || is_grade(type) || step_of(type) ||
            type == EVENT_NOTIFICATION_SENT || type == EVENT_NOTIFICATION_DEAD;
 }
 
@@ -373,7 +393,7 @@ static bool dispatch(struct work *k, const struct event *ev, int64_t appended_ms
 {
     if (ev->type == EVENT_REPORT_SUBMITTED)
         return on_report(k, ev, appended_ms);
-    if (ev->type == EVENT_INCIDENT_CLASSIFIED || ev->type == EVENT_INCIDENT_RECLASSIFIED)
+    if (is_grade(ev->type))
         return on_grade(k, ev, appended_ms);
     if (event_is_action(ev->type))
         return on_action(k, ev, appended_ms);

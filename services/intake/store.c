@@ -60,7 +60,8 @@ struct store {
          "'appended_at', " TIME("appended_at") ", 'source', source,"                               \
          "'actor_scope', actor_scope, 'actor_name', actor_name,"                                   \
          "'reason', body->>'reason', 'note', body->>'note',"                                       \
-         "'applied', (body->>'applied')::boolean, 'refused_why', body->>'refused_why'")
+         "'applied', (body->>'applied')::boolean, 'refused_why', body->>'refused_why',"            \
+         "'cause_event_id', body->>'cause_event_id'")
 
 /* Supplements count too: they move no incident_seq. */
 #define FIND                                                                                       \
@@ -83,7 +84,7 @@ static const struct db_statement statements[] = {
      "'timeline', " TIMELINE
      ") FROM analytics.incident i LEFT JOIN LATERAL ("
      " SELECT * FROM analytics.classification WHERE incident_id = i.incident_id"
-     " ORDER BY revision DESC, decided_at DESC LIMIT 1) c ON true"
+     " ORDER BY revision DESC, decided_at LIMIT 1) c ON true"
      " WHERE i.incident_id = $1::uuid"},
 };
 // clang-format on

@@ -107,6 +107,14 @@ class Incident:
         body = self.body(actor={"scope": scope, "id": "k3", "name": "王磊"}, level=level, reason="已核实", **fields)
         return self.bus.send(ACTION, self.id, "action.reclassified", {**body, "enterprise_id": enterprise or OURS})
 
+    def wait_answer(self, decision, deadline_s=30):
+        """The one event that tells what became of a person's decision."""
+        def look():
+            found = {(r.id, r.value): r.json for r in self.grades() if r.json.get("answers_event_id") == decision}
+            assert len(found) < 2, found
+            return found and found.popitem()[1]
+        return wait_until(look, deadline_s, f"the answer to {decision}")
+
     def grades(self, kind=None):
         return [r for r in self.bus.records(INCIDENT, self.id) if kind in (None, r.type)]
 
@@ -357,7 +365,7 @@ def test_a_person_decides_over_the_rules(bus):
     incident.supplement(impact={"direct_loss_cny": 200000000})
     incident.decide("extreme", scope="enterprise")  # the park's decision stands above it
     incident.wait_row(inputs=4)
-    assert len(incident.grades()) == 2 and incident.row()["level"] == "general"
+    assert incident.row()["revision"] == 1 and incident.row()["level"] == "general"
 
 
 def test_hard_case_09_a_supplement_before_its_report(bus):
@@ -467,6 +475,51 @@ def test_hard_case_10_early_events_expire_and_may_come_back(bus):
     incident.replay(letter)
     assert incident.wait_grade(1).json["level"] == "major"
     assert len(bus.records(DEAD, incident.id)) == 1
+
+
+def test_hard_case_11_every_decision_is_answered(bus):
+    incident = Incident(bus)
+    early, _ = incident.decide("major", scope="enterprise")
+    incident.wait_row(inputs=1)
+    incident.report()
+    body = incident.wait_answer(early)
+    assert (body["level"], body["parent_event_id"], body.get("refused_why")) == ("major", early, None)
+    bus.service.stop()
+    first, _ = incident.decide("general")
+    below, _ = incident.decide("extreme", scope="enterprise")
+    second, _ = incident.decide("larger")
+    bus.service.start()
+    grade = incident.wait_answer(second)
+    assert grade["level"] == "larger" and "refused_why" not in grade
+    refused = incident.wait_answer(below)
+    assert refused["refused_why"].startswith("the park has decided") and refused["parent_event_id"] == below
+    assert (refused["level"], refused["revision"]) == ("larger", grade["revision"]), "what stands"
+    answer = incident.wait_answer(first)  # in another batch than the second it was a grade for a while
+    assert answer["level"] == ("larger" if "refused_why" in answer else "general")
+    flood = [incident.decide("extreme", scope="enterprise")[0] for _ in range(256)]
+    for decision in flood:
+        assert incident.wait_answer(decision)["revision"] == grade["revision"]
+    assert "256 action.reclassified of this sender" in incident.wait_answer(flood[-1])["refused_why"]
+    incident.wait_row(level="larger", revision=grade["revision"])
+    assert not bus.records(DEAD, incident.id)
+
+
+@pytest.mark.parametrize("step", ("sink.written", "sink.committed"))
+def test_hard_case_11_killed_it_answers_once(bus, step):
+    incident = Incident(bus)
+    incident.report()
+    incident.wait_row(revision=0)
+    incident.wait_answer(incident.decide("general")[0])
+    bus.service.stop()
+    bus.service.failpoints(f"{step}=kill")
+    bus.service.start(ready=False)
+    decision, _ = incident.decide("extreme", scope="enterprise")
+    assert bus.service.died() == -signal.SIGKILL
+    bus.service.failpoints(None)
+    bus.service.start()
+    assert incident.wait_answer(decision)["refused_why"]
+    settle(bus)
+    assert incident.wait_answer(decision)["level"] == "general"
 
 
 def test_hundreds_of_supplements_at_once(bus):

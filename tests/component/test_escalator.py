@@ -71,6 +71,7 @@ class Incident:
         body.update(incident_id=self.id, enterprise_id=self.enterprise, occurred_at=stamp(self.bus.clock.now()))
         if "reference" in body:
             body.update(reference=self.reference, discovered_at=stamp(self.discovered))
+        body.pop("answers_event_id", None)  # a grade answers nobody, unless its test says so
         body.update(changes)
         return {k: v for k, v in body.items() if v is not None}
 
@@ -770,6 +771,25 @@ def test_hard_case_11_every_action_has_one_answer_and_it_is_the_state(bus):
     silent = inc.act("reclassified")
     bus.settle()
     assert not [e for e in inc.events("escalation.state") if e["cause_event_id"] == silent]
+
+
+def test_hard_case_11_a_persons_decision_is_answered_by_its_own_id(bus):
+    inc = Incident(bus)
+    inc.answer(inc.grade("general"))
+    counts, below = inc.act("reclassified", "park"), inc.act("reclassified")
+    inc.grade("larger", revision=1, answers_event_id=counts)
+    answer = inc.answer(counts)
+    assert (answer["applied"], answer["cause_type"], answer["revision"]) == (True, "action.reclassified", 1)
+    bus.settle()
+    before = (inc.raised(), inc.duties(), {k: v for k, v in inc.row().items() if k not in ("incident_seq", "updated_at")})
+    inc.grade("larger", revision=1, answers_event_id=below, refused_why="the park has decided the grade")
+    answer = inc.answer(below)
+    assert (answer["applied"], answer["refused_why"]) == (False, "the park has decided the grade")
+    assert (answer["state"], answer["level"], answer["revision"]) == ("reported", "larger", 1) and "actor" not in answer
+    bus.settle()
+    assert len(inc.events("escalation.state")) == 3
+    assert before == (inc.raised(), inc.duties(),
+                      {k: v for k, v in inc.row().items() if k not in ("incident_seq", "updated_at")})
 
 
 def race(alone, n):

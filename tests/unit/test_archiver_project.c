@@ -93,6 +93,8 @@ static const struct row_case {
      "project_notification|" IDS "5d99d461-0e44-8307-8877-1afdf82dbe55|" CALL PERSON
      "webhook|https://hooks.huaxin.example/…|failed|1|0|03:05:13.400Z|-|the server answered 503|"
      "03:05:43.400Z|f|\n"},
+    {"the timeline alone shows a decision that does not count", "incident.reclassified",
+     "{\"refused_why\":\"the park has decided\"}", ""},
     {"the timeline alone shows an action", "action.confirmed", NULL, ""},
     {"the timeline alone shows a supplement", "report.supplemented", NULL, ""},
     {"the timeline alone shows a link", "incident.linked", NULL, ""},

@@ -1,7 +1,9 @@
-/* case: all orders of events end alike (hard case 9), strangers are refused (10), what is published counts (14); people over rules; merging; bounds. */
+/* case: all orders of events end alike (hard case 9), strangers are refused (10), each decision has one answer (11), what is published counts (14); people
+ * over rules; merging; bounds. */
 #include "tests/support/test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "services/classifier/case.h"
 #include "services/classifier/facts.h"
@@ -91,17 +93,21 @@ struct run {
     struct case_file file;
     int published;
     struct regrade last; /* the one that was published last */
+    int answers[60];     /* by the decision's number */
+    struct buf said;     /* +N@R: decision N became revision R; -N@R why: it did not */
 };
 
 static void run_done(struct run *r)
 {
     regrade_done(&r->last);
     case_done(&r->file);
+    buf_done(&r->said);
 }
 
 static void run_init(struct run *r)
 {
     *r = (struct run){.file = {.incident_id = {INC}, .published = {.revision = -1}}};
+    buf_init(&r->said, 65536);
 }
 
 static enum case_outcome take(struct run *r, const struct spec *s, struct err *err)
@@ -113,6 +119,55 @@ static enum case_outcome take(struct run *r, const struct spec *s, struct err *e
     return ret;
 }
 
+static void note_answer(struct run *r, const struct incident_classified *body)
+{
+    long number = strtol(body->answers_event_id + 24, NULL, 10);
+
+    assert_string_equal(body->answers_event_id, body->parent_event_id);
+    r->answers[number]++;
+    buf_printf(&r->said, "%s%c%ld@%d%s%s", r->said.len ? "; " : "", body->refused_why ? '-' : '+',
+               number, (int)body->revision, body->refused_why ? " " : "",
+               body->refused_why ? body->refused_why : "");
+}
+
+/* A refusal repeats what stands, and can be published. */
+static void refuse(struct run *r, struct regrade *again, const struct event *decision,
+                   const char *why)
+{
+    AUTO(buf_done) struct buf text;
+    const struct published *p = &r->file.published;
+    struct err err = {0};
+
+    case_answer(again, &r->file, decision, why);
+    assert_int_equal(again->body.revision, p->revision);
+    assert_int_equal(again->body.level, p->level);
+    assert_int_equal(again->body.category, p->category);
+    assert_ptr_equal(again->cause, &decision->id);
+    buf_init(&text, EVENT_BODY_MAX_BYTES);
+    assert_ok(event_encode(EVENT_INCIDENT_RECLASSIFIED, &again->body, &text, &err), &err);
+    note_answer(r, &again->body);
+}
+
+/* Leaves `again` as it was. */
+static void answer_decisions(struct run *r, struct regrade *again)
+{
+    struct incident_classified body = again->body;
+    const struct id *cause = again->cause;
+
+    if (again->is_due && body.answers_event_id)
+        note_answer(r, &body);
+    for (size_t i = 0; i < r->file.inputs_n; i++) {
+        const char *why = case_refusal(&r->file, i);
+
+        if (why)
+            refuse(r, again, &r->file.inputs[i].ev, why);
+    }
+    again->body = body;
+    again->cause = cause;
+    for (size_t i = 0; i < r->file.inputs_n; i++)
+        r->file.inputs[i].is_new = false; /* the next transaction reads it from its row */
+}
+
 /* What the shell does at a batch's end. */
 static void regrade(struct run *r)
 {
@@ -120,8 +175,10 @@ static void regrade(struct run *r)
     struct err err = {0};
 
     assert_ok(case_regrade(&again, &r->file, policy, &err), &err);
-    if (again.is_due) {
+    if (again.is_due)
         case_published(&r->file, &again);
+    answer_decisions(r, &again);
+    if (again.is_due) {
         regrade_done(&r->last);
         r->last = again;
         r->published++;
@@ -209,6 +266,14 @@ static const struct set {
      SCOPE_PARK},
 };
 
+/* Hard case 11: every decision has one answer, whatever came when. */
+static void check_answers(const struct run *r, const struct set *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->sources[i].what == DECISION)
+            assert_int_equal(r->answers[set->sources[i].number], 1);
+}
+
 /* Two batches, of which the first has `first` events. */
 static void check_batches(const struct set *set, const size_t *order, size_t first)
 {
@@ -225,6 +290,7 @@ static void check_batches(const struct set *set, const size_t *order, size_t fir
     }
     assert_int_equal(r.file.published.level, set->level);
     assert_int_equal(r.file.published.category, set->category);
+    check_answers(&r, set);
 }
 
 static void check_order(const struct set *set, const size_t *order)
@@ -239,6 +305,7 @@ static void check_order(const struct set *set, const size_t *order)
     assert_int_equal(r.file.published.level, set->level);
     assert_int_equal(r.file.published.category, set->category);
     assert_true(r.file.published.revision >= (set->decided_by != SCOPE_SYSTEM));
+    check_answers(&r, set);
     if (r.published > 0) {
         assert_int_equal(r.last.body.level, set->level);
         assert_int_equal(r.last.body.decided_by, set->decided_by);
@@ -319,6 +386,135 @@ static void hard_case_10_early_strangers_are_found_out(void **state)
     }
     assert_int_equal(r.file.published.level, LEVEL_MAJOR);
     assert_int_equal(r.last.body.decided_by, SCOPE_SYSTEM);
+}
+
+/* --- hard case 11: every decision has one answer --- */
+
+#define DECIDES(number, scope, level)                                                              \
+    {                                                                                              \
+        DECISION, number, OURS, scope, "\"level\":\"" level "\",\"reason\":\"x\""                  \
+    }
+#define REPORTED                                                                                   \
+    {                                                                                              \
+        REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""                              \
+    }
+#define REPORT_GRADED                                                                              \
+    {                                                                                              \
+        GRADE, 51, OURS, "",                                                                       \
+            GRADED("larger", "system_failure", "facility_failure", "设备设施故障")                 \
+    }
+#define BELOW   "the park has decided the grade: only the park can change it"
+#define EARLIER "a later decision stands: decide again if it is wrong"
+
+static const struct answer_row {
+    const char *name;
+    struct spec sources[6];
+    size_t n;
+    const char *ends; /* '|': the batch ends after this source */
+    const char *want;
+} answer_rows[] = {
+    {"a decision that repeats the grade counts",
+     {REPORTED, REPORT_GRADED, DECIDES(2, "enterprise", "larger")},
+     3,
+     "|||",
+     "+2@1"},
+    {"the enterprise's below the park's",
+     {REPORTED, REPORT_GRADED, DECIDES(2, "park", "major"), DECIDES(3, "enterprise", "general")},
+     4,
+     "||||",
+     "+2@1; -3@1 " BELOW},
+    {"in the same batch",
+     {REPORTED, REPORT_GRADED, DECIDES(3, "enterprise", "general"), DECIDES(2, "park", "major")},
+     4,
+     "...|",
+     "+2@1; -3@1 " BELOW},
+    {"two of one scope in one batch",
+     {REPORTED, REPORT_GRADED, DECIDES(2, "park", "major"), DECIDES(3, "park", "general")},
+     4,
+     "||.|",
+     "+3@1; -2@1 " EARLIER},
+    {"the later one comes first",
+     {REPORTED, REPORT_GRADED, DECIDES(3, "park", "major"), DECIDES(2, "park", "general")},
+     4,
+     "||||",
+     "+3@1; -2@1 " EARLIER},
+    {"one that is replaced was answered",
+     {REPORTED, REPORT_GRADED, DECIDES(2, "enterprise", "major"), DECIDES(3, "park", "general")},
+     4,
+     "||||",
+     "+2@1; +3@2"},
+    {"early ones are answered with the report",
+     {DECIDES(2, "park", "major"), DECIDES(3, "enterprise", "general"), REPORT_GRADED, REPORTED},
+     4,
+     "||||",
+     "+2@1; -3@1 " BELOW},
+    {"later news of the same decision answers nobody",
+     {REPORTED,
+      REPORT_GRADED,
+      DECIDES(2, "park", "major"),
+      {SUPPLEMENT, 3, OURS, "enterprise", "\"summary\":\"服务器中了勒索病毒\""}},
+     4,
+     "||||",
+     "+2@1"},
+    {"beside a grade that a supplement gives",
+     {REPORTED,
+      REPORT_GRADED,
+      DECIDES(2, "park", "major"),
+      {SUPPLEMENT, 3, OURS, "enterprise", "\"summary\":\"服务器中了勒索病毒\""},
+      DECIDES(4, "enterprise", "general")},
+     5,
+     "|||.|",
+     "+2@1; -4@2 " BELOW},
+    {"a stranger's has none",
+     {REPORTED,
+      REPORT_GRADED,
+      DECIDES(2, "park", "major"),
+      {DECISION, 3, THEIRS, "enterprise", "\"level\":\"general\",\"reason\":\"x\""}},
+     4,
+     "||||",
+     "+2@1"},
+    {"nor an early one's",
+     {{DECISION, 3, THEIRS, "enterprise", "\"level\":\"general\",\"reason\":\"x\""},
+      DECIDES(2, "enterprise", "major"),
+      REPORTED,
+      REPORT_GRADED},
+     4,
+     "||||",
+     "+2@1"},
+};
+
+static void hard_case_11_every_decision_has_one_answer(void **state)
+{
+    const struct answer_row *row = *state;
+    AUTO(run_done) struct run r;
+    struct err err = {0};
+
+    run_init(&r);
+    for (size_t i = 0; i < row->n; i++) {
+        (void)take(&r, &row->sources[i], &err);
+        if (row->ends[i] == '|')
+            regrade(&r);
+    }
+    assert_string_equal(buf_text(&r.said), row->want);
+    regrade(&r); /* nothing is left to say */
+    assert_string_equal(buf_text(&r.said), row->want);
+}
+
+/* The published refusal, read again, is no grade; not even when the grade that it repeats was not heard. */
+static void hard_case_11_a_refusal_is_no_grade(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec refusal = {
+        GRADE, 52, OURS, "",
+        "\"answers_event_id\":\"cccccccc-0000-8000-8000-000000000001\",\"refused_why\":"
+        "\"x\"," GRADED("extreme", "malware", "malicious_program", "恶意程序")};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &refusal);
+    assert_int_equal(r.file.published.revision, -1);
+    must_feed(&r, &thin_grade);
+    assert_int_equal(r.file.published.level, LEVEL_LARGER);
 }
 
 /* --- hard case 14: what is published counts --- */
@@ -479,6 +675,41 @@ static void fill(struct run *r, struct spec s)
     assert_contains(err.text, "has 256 report.supplemented of this sender");
 }
 
+/* There is room for no more decisions, and never will be: who decides is told so. Before the incident is known there is nobody to tell it. */
+static void hard_case_11_a_full_case_answers(void **state)
+{
+    AUTO(run_done) struct run r;
+    struct spec s = {DECISION, 0, OURS, "park", "\"level\":\"major\",\"reason\":\"x\""};
+    struct regrade again;
+    struct err err = {0};
+    struct event ev;
+
+    (void)state;
+    run_init(&r);
+    for (int i = 0; i < CASE_INPUTS_MAX; i++) {
+        ev = make(&s);
+        snprintf(ev.id.text + 24, 13, "%012d", 5000 + i);
+        assert_int_equal(case_take(&r.file, &ev, true, NULL, &err), CASE_CHANGED);
+    }
+    assert_int_equal(take(&r, &s, &err), CASE_REFUSED);
+    (void)take(&r, &thin_grade, &err);
+    assert_int_equal(take(&r, &s, &err), CASE_REFUSED);
+    (void)take(&r, &thin, &err);
+    err = (struct err){0};
+    ev = make(&s);
+    assert_int_equal(case_take(&r.file, &ev, true, NULL, &err), CASE_ANSWERED);
+    assert_contains(err.text, "has 256 action.reclassified of this sender");
+    assert_int_equal(r.file.inputs_n, CASE_INPUTS_MAX + 1);
+    assert_string_equal(r.file.changed_by.text, ev.id.text); /* another policy may grade anew */
+    assert_ok(case_regrade(&again, &r.file, policy, &err), &err);
+    assert_true(again.is_due);
+    case_published(&r.file, &again);
+    refuse(&r, &again, &ev, err.text);
+    assert_string_equal(again.body.refused_why, err.text);
+    regrade_done(&again);
+    event_done(&ev);
+}
+
 static const struct spec ours_more = {SUPPLEMENT, 0, OURS, "enterprise", "\"place\":\"上海\""};
 static const struct spec theirs_more = {SUPPLEMENT, 0, THEIRS, "enterprise", "\"place\":\"上海\""};
 
@@ -605,6 +836,9 @@ int main(void)
     TEST_ADD_ROWS(&list, sets, hard_case_09_all_orders_end_alike);
     TEST_ADD(&list, hard_case_10_strangers_are_refused);
     TEST_ADD(&list, hard_case_10_early_strangers_are_found_out);
+    TEST_ADD_ROWS(&list, answer_rows, hard_case_11_every_decision_has_one_answer);
+    TEST_ADD(&list, hard_case_11_a_refusal_is_no_grade);
+    TEST_ADD(&list, hard_case_11_a_full_case_answers);
     TEST_ADD(&list, hard_case_14_a_lone_report_is_never_graded_again);
     TEST_ADD(&list, hard_case_14_the_first_of_two_first_grades_counts);
     TEST_ADD(&list, a_later_word_of_the_same_weight_counts);

@@ -4,13 +4,14 @@
  *
  *     report                        report.submitted                     copy / other: the same record again / another report
  *     grade LEVEL REV [cac] [cii] [user] [drill]                         cac: the level in the regime cac-2025 too
+ *                     [decided] [refused]                                it answers a person's decision: that became it, or does not count
  *     KIND SCOPE                    action.KIND by e (enterprise), p (park) or f (a stranger)
  *     file DUTY                     action.filed of that duty            ack SCOPE N: acknowledges the N-th call by its id
  *     sent N / dead N               a message of the N-th call
  *     reload                        the policy is exchanged for b->reload
  *     +SECONDS                      time passes, and all is heard        deaf +SECONDS / quiet +SECONDS: nothing is heard any more
  *
- * Transcript: S state[/level][!] (refused) · R chain.step role why[?] (unconfirmed)[-] (nobody) · O+ O~ O# O= duty state (created, warning, overdue, satisfied)
+ * Transcript: S state[/level][!] (refused)[^] (answers a person's decision) · R chain.step role why[?] (unconfirmed)[-] (nobody) · O+ O~ O# O= duty state (created, warning, overdue, satisfied)
  */
 #ifndef TESTS_UNIT_TEST_ESCALATOR_BENCH_H
 #define TESTS_UNIT_TEST_ESCALATOR_BENCH_H
@@ -32,6 +33,7 @@
 #define BENCH_STRANGER   "22222222-2222-8222-8222-222222222222"
 #define BENCH_PARK       "33333333-3333-8333-8333-333333333333"
 #define BENCH_INCIDENT   "44444444-4444-8444-8444-444444444444"
+#define BENCH_DECISION   "55555555-5555-8555-8555-555555555555"
 
 /* The bench itself is out of order: no test can say anything. */
 static inline void bench_must(bool ok, const struct err *err)
@@ -142,6 +144,16 @@ static inline void bench_close(struct bench *b)
 
 /* --- the transcript ------------------------------------------------------------------------------ */
 
+/* Whoever decided on the grade finds the answer by the action's id, and a refusal has the reason and nobody else's name. */
+static inline bool bench_is_to_decision(const struct escalation_state *s)
+{
+    bool ret = strcmp(s->cause_event_id, BENCH_DECISION) == 0;
+
+    bench_must(ret == (strcmp(s->cause_type, "action.reclassified") == 0), NULL);
+    bench_must(!ret || s->applied || (strcmp(s->refused_why, "no") == 0 && !s->actor), NULL);
+    return ret;
+}
+
 static inline void bench_note(struct bench *b, const struct effect *e)
 {
     const struct escalation_state *s = e->body;
@@ -152,9 +164,10 @@ static inline void bench_note(struct bench *b, const struct effect *e)
     if (t->len > 0)
         buf_char(t, ' ');
     if (e->type == EVENT_ESCALATION_STATE) {
-        buf_printf(t, "S %s%s%s%s", enum_text(&state_table, (int)s->state), s->has_level ? "/" : "",
+        buf_printf(t, "S %s%s%s%s%s", enum_text(&state_table, (int)s->state),
+                   s->has_level ? "/" : "",
                    s->has_level ? enum_text(&level_table, (int)s->level) : "",
-                   s->applied ? "" : "!");
+                   s->applied ? "" : "!", bench_is_to_decision(s) ? "^" : "");
     } else if (e->type == EVENT_ESCALATION_RAISED) {
         buf_printf(t, "R %s.%d %s %s%s%s", r->chain, (int)r->step,
                    enum_text(&role_table, (int)r->role), r->why, r->unconfirmed ? "?" : "",
@@ -264,11 +277,17 @@ static inline void bench_report(struct bench *b, int serial)
 
 static inline void bench_grade(struct bench *b, const char *level, int revision, const char *flags)
 {
-    char rest[2048], at[CLOCK_TEXT_MAX], cac[64] = "";
+    char rest[2048], at[CLOCK_TEXT_MAX], cac[64] = "", answers[256] = "";
+    bool is_refused = strstr(flags, "refused");
 
     clock_format_utc(at, BENCH_START_MS - 300000);
     if (strstr(flags, "cac"))
         snprintf(cac, sizeof(cac), ",\"level\":\"%s\"", level);
+    if (is_refused || strstr(flags, "decided"))
+        snprintf(answers, sizeof(answers),
+                 ",\"answers_event_id\":\"" BENCH_DECISION
+                 "\",\"actor\":{\"scope\":\"park\",\"id\":\"k\"}%s",
+                 is_refused ? ",\"refused_why\":\"no\"" : "");
     snprintf(
         rest, sizeof(rest),
         "\"reference\":\"TB-0123456789ABC\",\"revision\":%d,\"parent_event_id\":\"" BENCH_INCIDENT
@@ -276,11 +295,12 @@ static inline void bench_grade(struct bench *b, const char *level, int revision,
         "\"level\":\"%s\",\"regimes\":[{\"regime\":\"cac-2025\",\"needs_human\":false%s}],"
         "\"reasons\":[],\"needs_human\":false,\"policy_version\":\"%064d\","
         "\"decided_by\":\"system\",\"summary\":\"勒索\",\"discovered_at\":\"%s\"," BENCH_PROFILE
-        ",\"facts\":{\"system\":{\"is_cii\":%s},\"impact\":{\"user_data_touched\":%s}}",
+        ",\"facts\":{\"system\":{\"is_cii\":%s},\"impact\":{\"user_data_touched\":%s}}%s",
         revision, level, cac, 0, at, strstr(flags, "cii") ? "true" : "false",
-        strstr(flags, "user") ? "true" : "false");
-    bench_send(b, revision ? "incident.reclassified" : "incident.classified", 1000 + revision,
-               BENCH_ENTERPRISE, strstr(flags, "drill"), rest);
+        strstr(flags, "user") ? "true" : "false", answers);
+    bench_send(b, revision ? "incident.reclassified" : "incident.classified",
+               is_refused ? 4000 + b->serial++ : 1000 + revision, BENCH_ENTERPRISE,
+               strstr(flags, "drill"), rest);
 }
 
 static inline void bench_act(struct bench *b, const char *kind, char who, const char *more)

@@ -47,6 +47,22 @@ static const struct row {
      LARGER " S reported/larger!"},
     {"the same revision is refused", "grade general 0; grade general 0",
      GENERAL " S reported/general!"},
+    {"a person's decision that became the grade", "grade general 0; grade larger 1 decided",
+     GENERAL " R larger.1 security_lead level_raised R larger.park.1 duty_officer level_raised "
+             "S reported/larger^"},
+    {"one that does not count changes nothing but hears why",
+     "grade general 0; grade larger 1 decided; grade larger 1 refused; grade extreme 1 cac "
+     "refused; grade major 2",
+     GENERAL " R larger.1 security_lead level_raised R larger.park.1 duty_officer level_raised "
+             "S reported/larger^ S reported/larger!^ S reported/larger!^ R top.1 security_lead "
+             "level_raised R top.1 owner level_raised R top.park.1 duty_officer level_raised "
+             "S reported/major"},
+    {"nor does it stop a clock", "grade general 0; grade general 0 refused; +3599",
+     GENERAL " S reported/general!^ O~ triage-1h warned O# triage-1h overdue"},
+    {"nor is one that comes late a grade of anybody", "grade larger 2; grade general 1 refused",
+     LARGER " S reported/larger!^"},
+    {"the grade that a refusal repeats was not heard", "grade larger 1 refused; grade larger 1",
+     CALLS "O+ triage-1h running S reported/larger!^ S reported/larger!"},
     {"duties of the law", "grade larger 0 cac user",
      "R larger.1 security_lead first_grade R larger.park.1 duty_officer first_grade "
      "O+ operator-4h running O+ summary-30d anchor_missing O+ triage-1h running O+ "
@@ -242,9 +258,14 @@ static void check_life(void **state)
 
 /* --- properties ------------------------------------------------------------------------------------ */
 
-#define ORDER_N 6
-static const char *const order_steps[ORDER_N] = {
-    "report", "copy", "other", "grade larger 0 cac", "grade major 1 cac", "acknowledged e"};
+#define ORDER_N 7
+static const char *const order_steps[ORDER_N] = {"report",
+                                                 "copy",
+                                                 "other",
+                                                 "grade larger 0 cac",
+                                                 "grade major 1 cac",
+                                                 "grade major 1 cac refused",
+                                                 "acknowledged e"};
 
 static void describe_end(const struct bench *b, struct buf *ret)
 {
@@ -298,7 +319,7 @@ static void permute(int *order, int from, struct buf *want)
 static void all_orders_end_alike(void **state)
 {
     AUTO(buf_done) struct buf want;
-    int order[ORDER_N] = {0, 1, 2, 3, 4, 5};
+    int order[ORDER_N] = {0, 1, 2, 3, 4, 5, 6};
 
     (void)state;
     buf_init(&want, 65536);
@@ -319,6 +340,8 @@ static void random_script(unsigned *seed, struct buf *ret)
         "grade general %d",
         "grade larger %d cac",
         "grade major %d user",
+        "grade extreme %d decided",
+        "grade general %d refused",
         "acknowledged e",
         "acknowledged p",
         "acknowledged f",
