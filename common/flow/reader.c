@@ -21,7 +21,8 @@ struct reader {
     rd_kafka_topic_partition_list_t *pending; /* assigned to us, beginning not known yet */
     int64_t begin_after_ms;
     bool is_assigned;
-    bool is_member; /* the group gave us partitions, and did not take them back before it fenced us */
+    bool
+        is_member; /* the group gave us partitions, and did not take them back before it fenced us */
 };
 
 static struct id process_name;
