@@ -116,22 +116,38 @@ size_t buf_json_byte(char ret[BUF_JSON_BYTE_MAX], uint8_t byte)
     return 6;
 }
 
+#define ONES              UINT64_C(0x0101010101010101)
+#define HAS_BELOW(v, n)   (((v)-ONES * (n)) & ~(v)&ONES * 0x80)
+#define HAS_BYTE(v, byte) HAS_BELOW((v) ^ ONES * (byte), 1)
+
+/* How many bytes need no escape; eight at once as long as that goes. */
+static size_t plain_len(const char *text, size_t len)
+{
+    size_t i = 0;
+    uint64_t v;
+
+    for (; len - i >= sizeof(v); i += sizeof(v)) {
+        memcpy(&v, text + i, sizeof(v));
+        if (HAS_BELOW(v, 0x20) | HAS_BYTE(v, (uint8_t)'"') | HAS_BYTE(v, (uint8_t)'\\'))
+            break;
+    }
+    while (i < len && (uint8_t)text[i] >= 0x20 && text[i] != '"' && text[i] != '\\')
+        i++;
+    return i;
+}
+
 bool buf_json_n(struct buf *b, const char *text, size_t len)
 {
-    size_t plain = 0; /* where the run of bytes that need no escape began */
-
     buf_char(b, '"');
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len;) {
         char escaped[BUF_JSON_BYTE_MAX];
-        size_t n = buf_json_byte(escaped, (uint8_t)text[i]);
+        size_t plain = plain_len(text + i, len - i);
 
-        if (n == 1)
-            continue;
-        buf_add(b, text + plain, i - plain);
-        buf_add(b, escaped, n);
-        plain = i + 1;
+        buf_add(b, text + i, plain);
+        i += plain;
+        if (i < len)
+            buf_add(b, escaped, buf_json_byte(escaped, (uint8_t)text[i++]));
     }
-    buf_add(b, text + plain, len - plain);
     return buf_char(b, '"');
 }
 

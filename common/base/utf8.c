@@ -1,6 +1,19 @@
 #include "common/base/utf8.h"
 
 #include <stdint.h>
+#include <string.h>
+
+/* Eight bytes at once: most text is ASCII, and every text that comes or goes is looked at. */
+#define ONES  UINT64_C(0x0101010101010101)
+#define HIGHS (ONES * 0x80)
+
+static uint64_t eight(const void *p)
+{
+    uint64_t bytes;
+
+    memcpy(&bytes, p, sizeof(bytes));
+    return bytes;
+}
 
 /* Bytes of the sequence that begins at p, 0 when it is not valid. The second byte's range is what
  * keeps out overlong forms (E0, F0), surrogates (ED) and what lies above U+10FFFF (F4). */
@@ -38,8 +51,13 @@ size_t utf8_valid_prefix(const char *text, size_t len)
     size_t at = 0;
 
     while (at < len) {
-        size_t n = sequence_len(p + at, len - at);
+        size_t n;
 
+        if (len - at >= 8 && !(eight(p + at) & HIGHS)) {
+            at += 8;
+            continue;
+        }
+        n = sequence_len(p + at, len - at);
         if (n == 0)
             return at;
         at += n;
@@ -54,10 +72,15 @@ bool utf8_valid(const char *text, size_t len)
 
 size_t utf8_count(const char *text, size_t len)
 {
-    size_t n = 0;
+    size_t i = 0, n = len; /* less the bytes 10xxxxxx, which go on with a character */
 
-    for (size_t i = 0; i < len; i++)
-        n += ((uint8_t)text[i] & 0xC0) != 0x80;
+    for (; len - i >= 8; i += 8) {
+        uint64_t bytes = eight(text + i);
+
+        n -= (size_t)__builtin_popcountll(bytes >> 7 & ~(bytes >> 6) & ONES);
+    }
+    for (; i < len; i++)
+        n -= ((uint8_t)text[i] & 0xC0) == 0x80;
     return n;
 }
 

@@ -128,6 +128,29 @@ static void json_takes_nul_by_length(void **state)
     assert_string_equal(buf_text(&b), "\"a\\u0000b\"");
 }
 
+/* Eight bytes are looked at at once: every byte at every place of them, and behind them. */
+static void json_escapes_every_byte_anywhere(void **state)
+{
+    (void)state;
+    for (size_t at = 0; at < 19; at++)
+        for (unsigned byte = 0; byte < 256; byte++) {
+            AUTO(buf_done) struct buf got, want;
+            char text[19], escaped[BUF_JSON_BYTE_MAX];
+
+            memset(text, 'a', sizeof(text));
+            text[at] = (char)byte;
+            buf_init(&got, 200);
+            buf_init(&want, 200);
+            buf_json_n(&got, text, sizeof(text));
+            buf_char(&want, '"');
+            buf_add(&want, text, at);
+            buf_add(&want, escaped, buf_json_byte(escaped, (uint8_t)byte));
+            buf_add(&want, text + at + 1, sizeof(text) - at - 1);
+            buf_char(&want, '"');
+            assert_string_equal(buf_text(&got), buf_text(&want));
+        }
+}
+
 int main(void)
 {
     static struct test_list list;
@@ -139,5 +162,6 @@ int main(void)
     TEST_ADD(&list, printf_appends);
     TEST_ADD(&list, json_takes_nul_by_length);
     TEST_ADD_ROWS(&list, json_rows, json_escapes);
+    TEST_ADD(&list, json_escapes_every_byte_anywhere);
     return test_run("buf", &list);
 }

@@ -95,12 +95,32 @@ static void cut_ends_between_characters(void **state)
         assert_int_equal(utf8_cut(text, 9, max), want[max]);
 }
 
+/* Eight bytes are looked at at once: a long text with something else at every place. */
+static void long_texts(void **state)
+{
+    static const char *const inside[] = {"\xC2\x80", "\xE9\x80\x9A", "\xF0\x9F\x98\x80", "\x80",
+                                         "\xFF"};
+
+    (void)state;
+    for (size_t k = 0; k < 5; k++)
+        for (size_t at = 0; at < 30; at++) {
+            char text[40];
+            size_t n = strlen(inside[k]);
+
+            memset(text, 'a', sizeof(text));
+            memcpy(text + at, inside[k], n);
+            assert_int_equal(utf8_valid_prefix(text, 35), k < 3 ? 35 : at);
+            assert_int_equal(utf8_count(text, 35), k == 3 ? 34 : 35 - n + 1);
+        }
+}
+
 int main(void)
 {
     static struct test_list list;
 
     TEST_ADD_ROWS(&list, rows, prefix_is_found);
     TEST_ADD(&list, all_code_points);
+    TEST_ADD(&list, long_texts);
     TEST_ADD(&list, cut_ends_between_characters);
     return test_run("utf8", &list);
 }
