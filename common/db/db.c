@@ -476,7 +476,6 @@ void db_array_time(struct buf *b, int64_t wall_ms)
     buf_str(b, text);
 }
 
-#define BYTEA_OID          17
 #define BYTES_HEADER_BYTES 20 /* dimensions, has NULLs, type, size, lower bound */
 
 static void put_int(struct buf *b, size_t value)
@@ -495,13 +494,14 @@ void db_bytes_begin(struct buf *b)
 
 void db_bytes_add(struct buf *b, const void *data, size_t len)
 {
-    put_int(b, len);
-    buf_add(b, data, len);
+    put_int(b, data ? len : UINT32_MAX);
+    if (data)
+        buf_add(b, data, len);
 }
 
-void db_bytes_end(struct buf *b, size_t n)
+void db_bytes_end(struct buf *b, enum db_bytes type, size_t n)
 {
-    const uint32_t header[] = {htonl(1), 0, htonl(BYTEA_OID), htonl((uint32_t)n), htonl(1)};
+    const uint32_t header[] = {htonl(1), htonl(1), htonl(type), htonl((uint32_t)n), htonl(1)};
 
     if (!b->failed)
         memcpy(b->data, header, sizeof(header));

@@ -107,10 +107,11 @@ void db_array_int(struct buf *b, int64_t value);
 void db_array_time(struct buf *b, int64_t wall_ms); /* 0: SQL NULL */
 void db_array_end(struct buf *b);
 
-/* An array of bytea, in binary: begin, items, end. */
+/* An array of bytea or json, in binary: begin, items, end. */
+enum db_bytes { DB_BYTEA = 17, DB_JSON = 114 }; /* PostgreSQL's numbers of its types */
 void db_bytes_begin(struct buf *b);
-void db_bytes_add(struct buf *b, const void *data, size_t len);
-void db_bytes_end(struct buf *b, size_t n);
+void db_bytes_add(struct buf *b, const void *data, size_t len); /* data NULL: SQL NULL */
+void db_bytes_end(struct buf *b, enum db_bytes type, size_t n);
 
 /* Binary COPY … FROM STDIN: begin, rows, end. After a failure: roll back. */
 struct db_copy {

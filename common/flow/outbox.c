@@ -215,7 +215,7 @@ bool outbox_add(struct outbox *o, const struct record *rec, struct err *err)
     pack_headers(&headers, rec);
     db_array_text(&o->topics, rec->topic);
     db_bytes_add(&o->keys, rec->key, rec->key_len);
-    db_bytes_add(&o->headers, headers.data, headers.len);
+    db_bytes_add(&o->headers, buf_text(&headers), headers.len);
     db_bytes_add(&o->values, rec->value, rec->value_len);
     if (headers.failed || o->topics.failed || o->keys.failed || o->headers.failed ||
         o->values.failed)
@@ -277,9 +277,9 @@ static bool write_rows(struct outbox *o, struct db *db, struct err *err)
     buf_init(&ours, ROWS_MAX_BYTES);
     seqs_of(o, is_ours, &ours);
     db_array_end(&o->topics);
-    db_bytes_end(&o->keys, o->rows_n);
-    db_bytes_end(&o->headers, o->rows_n);
-    db_bytes_end(&o->values, o->rows_n);
+    db_bytes_end(&o->keys, DB_BYTEA, o->rows_n);
+    db_bytes_end(&o->headers, DB_BYTEA, o->rows_n);
+    db_bytes_end(&o->values, DB_BYTEA, o->rows_n);
     db_arg_text(&args, buf_text(&o->topics));
     db_arg_bytes(&args, &o->keys);
     db_arg_bytes(&args, &o->headers);

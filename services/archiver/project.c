@@ -46,10 +46,10 @@ static struct row row_of(enum row_kind kind, const struct event *ev)
 /* A part of the body as JSON text; absent parts are NULL. */
 static void json_part(struct row *row, const struct event *ev, const char *name)
 {
-    struct cell cell = {.type = CELL_TEXT};
+    struct cell cell = {.type = CELL_JSON};
 
     cell.text = event_part(ev, name, &cell.len);
-    add(row, cell.text ? cell : (struct cell){0});
+    add(row, cell);
 }
 
 static void report(const struct event *ev, int64_t appended_ms, project_emit_fn *emit, void *ctx)

@@ -21,11 +21,11 @@ enum row_kind {
 
 #define ROW_CELLS_MAX 24
 
-enum cell_type { CELL_NULL, CELL_TEXT, CELL_INT, CELL_TIME };
+enum cell_type { CELL_NULL, CELL_TEXT, CELL_JSON, CELL_INT, CELL_TIME };
 
 struct cell {
     enum cell_type type;
-    const char *text; /* CELL_TEXT: len bytes */
+    const char *text; /* CELL_TEXT, CELL_JSON: len bytes; CELL_JSON: NULL when there is none */
     size_t len;
     int64_t number; /* CELL_TIME: wall time in ms */
 };

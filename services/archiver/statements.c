@@ -43,7 +43,7 @@ const struct db_statement archiver_statements[] = {
     {"project_grade",
      "WITH new AS MATERIALIZED (SELECT *"
      " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::text[], $6::text[],"
-     " $7::text[], $8::text[], $9::jsonb[], $10::jsonb[], $11::jsonb[], $12::boolean[],"
+     " $7::text[], $8::text[], $9::json[], $10::json[], $11::json[], $12::boolean[],"
      " $13::text[], $14::text[], $15::text[], $16::timestamptz[], $17::text[], $18::text[],"
      " $19::text[], $20::boolean[], $21::text[], $22::timestamptz[]) WITH ORDINALITY"
      " AS r (i, e, id, revision, category, level, gbt, gbt_zh, regimes, reasons, missing,"
@@ -123,7 +123,7 @@ const struct db_statement archiver_statements[] = {
      " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[],"
      " $7::int[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[],"
      " $13::timestamptz[], $14::timestamptz[], $15::text[], $16::text[], $17::timestamptz[],"
-     " $18::text[], $19::jsonb[]) WITH ORDINALITY"
+     " $18::text[], $19::json[]) WITH ORDINALITY"
      " AS r (i, e, id, seq, regime, duty, generation, title_zh, title_en, recipient_zh,"
      " recipient_en, anchor, anchor_at, due_at, state, satisfied_by, satisfied_at, filed,"
      " source, n) ORDER BY id, seq DESC, n DESC"

@@ -14,6 +14,7 @@
 
 struct store {
     struct buf columns[ROW_KINDS_N][ROW_CELLS_MAX]; /* array literals; the memory is kept */
+    bool is_json[ROW_KINDS_N][ROW_CELLS_MAX];       /* a binary array instead */
     size_t columns_n[ROW_KINDS_N], rows_n[ROW_KINDS_N];
     struct buf ids, headers;
 };
@@ -76,7 +77,11 @@ static void keep_row(void *ctx, const struct row *row)
 
         if (s->rows_n[row->kind] == 0) {
             buf_reset(column);
-            db_array_begin(column);
+            s->is_json[row->kind][i] = cell->type == CELL_JSON;
+            if (cell->type == CELL_JSON)
+                db_bytes_begin(column);
+            else
+                db_array_begin(column);
         }
         switch (cell->type) {
         case CELL_NULL:
@@ -84,6 +89,9 @@ static void keep_row(void *ctx, const struct row *row)
             break;
         case CELL_TEXT:
             db_array_text_n(column, cell->text, cell->len);
+            break;
+        case CELL_JSON:
+            db_bytes_add(column, cell->text, cell->len);
             break;
         case CELL_INT:
             db_array_int(column, cell->number);
@@ -107,10 +115,16 @@ static bool write_projections(struct store *s, struct db *db, struct err *err)
         for (size_t i = 0; i < s->columns_n[kind]; i++) {
             struct buf *column = &s->columns[kind][i];
 
-            db_array_end(column);
+            if (s->is_json[kind][i])
+                db_bytes_end(column, DB_JSON, s->rows_n[kind]);
+            else
+                db_array_end(column);
             if (column->failed)
                 return err_set(err, ERR_INPUT, "%s: the batch is too large", statements[kind]);
-            db_arg_text(&args, column->data);
+            if (s->is_json[kind][i])
+                db_arg_bytes(&args, column);
+            else
+                db_arg_text(&args, column->data);
         }
         if (!db_run(db, statements[kind], &args, NULL, err))
             return false;

@@ -30,8 +30,11 @@ static void render(void *ctx, const struct row *row)
         case CELL_NULL:
             buf_str(out, "-");
             break;
-        case CELL_TEXT: /* JSON and long texts by their beginning */
+        case CELL_TEXT: /* long texts, and JSON, by their beginning */
             buf_printf(out, "%.*s", cell->len > 70 ? 12 : (int)cell->len, cell->text);
+            break;
+        case CELL_JSON:
+            buf_printf(out, "%.*s", cell->text ? 12 : 1, cell->text ? cell->text : "-");
             break;
         case CELL_INT:
             buf_printf(out, "%lld", (long long)cell->number);

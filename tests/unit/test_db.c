@@ -48,8 +48,9 @@ static void writes_numbers_and_times(void **state)
 
 static void writes_bytes(void **state)
 {
-    static const unsigned char want[] = {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,   17, 0, 0, 0,
-                                         2, 0, 0, 0, 1, 0, 0, 0, 2, 0, 255, 0,  0, 0, 0};
+    static const unsigned char want[] = {0, 0,   0, 1, 0, 0, 0,   1,   0,   0,  0, 17,
+                                         0, 0,   0, 3, 0, 0, 0,   1,   0,   0,  0, 2,
+                                         0, 255, 0, 0, 0, 0, 255, 255, 255, 255};
     struct db_args args = {0};
     struct buf b;
 
@@ -57,8 +58,9 @@ static void writes_bytes(void **state)
     buf_init(&b, 1024);
     db_bytes_begin(&b);
     db_bytes_add(&b, "\0\377", 2);
+    db_bytes_add(&b, "", 0);
     db_bytes_add(&b, NULL, 0);
-    db_bytes_end(&b, 2);
+    db_bytes_end(&b, DB_BYTEA, 3);
     assert_int_equal(b.len, sizeof(want));
     assert_memory_equal(b.data, want, sizeof(want));
     db_arg_text(&args, "before");

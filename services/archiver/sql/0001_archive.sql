@@ -84,9 +84,9 @@ CREATE TABLE classification (
     level          text NOT NULL,
     gbt20986       text NOT NULL,
     gbt20986_zh    text NOT NULL,
-    regimes        jsonb NOT NULL,
-    reasons        jsonb NOT NULL,
-    missing        jsonb,
+    regimes        json NOT NULL,                      -- as they were written: half the price of jsonb
+    reasons        json NOT NULL,
+    missing        json,
     needs_human    boolean NOT NULL,
     decided_by     text NOT NULL,
     why            text,
@@ -114,7 +114,7 @@ CREATE TABLE obligation (
     satisfied_by    text NOT NULL,
     satisfied_at    timestamptz,
     filed_reference text,
-    source          jsonb NOT NULL
+    source          json NOT NULL
 ) WITH (fillfactor = 70);
 CREATE INDEX obligation_incident ON obligation (incident_id);
 
