@@ -1,6 +1,7 @@
 # lib.sh - what deploy/up, down and status share: where things lie, how a process is started and ended. Sourced by bash.
 #
 # A process is known by var/run/NAME.pid, "PID START": the start time from /proc tells it from a later one with its number.
+# Should that file be lost, the process is found by its command line.
 # shellcheck shell=bash
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -20,17 +21,57 @@ fail_showing() { # FILE LINE...: and the end of that file
     fail "$@"
 }
 
-start_time() { # PID: when it started, in ticks since boot; fails when there is no such process
-    local stat fields
+stat_of() { # PID: into `fields`, from its state on; fails when there is no such process
+    local stat
     { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
     read -r -a fields <<<"${stat##*) }" # what follows the name in brackets, which may hold spaces
-    [ "${fields[0]}" != Z ] && printf '%s\n' "${fields[19]}"
+    [ "${fields[0]}" != Z ]
+}
+
+start_time() { # PID: when it started, in ticks since boot
+    local fields
+    stat_of "$1" && printf '%s\n' "${fields[19]}"
 }
 
 pid_of() { # NAME: prints its pid if it runs
     local pid start
     { read -r pid start <"$var/run/$1.pid"; } 2>/dev/null || return 1
     [ -n "$start" ] && [ "$(start_time "$pid")" = "$start" ] && printf '%s\n' "$pid"
+}
+
+running() { # "NAME PID START" of each process that deploy/up started here and that still runs, the oldest first
+    local proc args name pid fields data
+    data=$(readlink -f "$var/postgres" || true)/data
+    for proc in /proc/[0-9]*; do
+        { mapfile -d '' -t args <"$proc/cmdline"; } 2>/dev/null || continue
+        case "${args[*]}" in
+        "$root/build/release/bin/tongbao-"*) name=${args[0]##*/tongbao-} ;;
+        *" kafka.Kafka $var/kafka/broker-"[123].properties) name=kafka-$(basename "${args[-1]##*/broker-}" .properties) ;;
+        *"/postgres -D $data "*) name=postgres ;;
+        *"/python3 -B $root/deploy/demo/receivers.py "*) name=receivers ;;
+        *) continue ;;
+        esac
+        pid=${proc#/proc/}
+        ! stat_of "$pid" || [ "${fields[3]}" != "$pid" ] || echo "$name $pid ${fields[19]}" # session leaders only
+    done | sort -n -k 3
+}
+
+shown_pid() { # NAME: its pid, or "-"
+    local name pid
+    ! pid_of "$1" || return 0
+    while read -r name pid _; do
+        [ "$name" != "$1" ] || { echo "$pid" && return; }
+    done < <(running)
+    echo -
+}
+
+find_again() { # writes the pid files that are lost; so old that the policy counts as newer
+    local name pid start
+    while read -r name pid start; do
+        pid_of "$name" >/dev/null && continue
+        printf '%s %s\n' "$pid" "$start" >"$var/run/$name.pid"
+        touch -d @0 "$var/run/$name.pid"
+    done < <(running)
 }
 
 # --- settings, and the ports that follow from them -----------------------------------------------
@@ -62,11 +103,11 @@ bootstrap() { # the brokers' addresses
 places() { # for deploy/status: "KIND NAME PORT PID" of all that should run here, "-" for no pid; and the brokers
     local name i
     for name in "${services[@]}"; do
-        echo "service $name $(admin_port "$name") $(pid_of "$name" || echo -)"
+        echo "service $name $(admin_port "$name") $(shown_pid "$name")"
     done
-    echo "postgres postgres $(pg_port) $(pid_of postgres || echo -)"
+    echo "postgres postgres $(pg_port) $(shown_pid postgres)"
     [ -n "$KAFKA" ] || for i in $(seq "$BROKERS"); do
-        echo "kafka kafka-$i $(broker_port "$i") $(pid_of "kafka-$i" || echo -)"
+        echo "kafka kafka-$i $(broker_port "$i") $(shown_pid "kafka-$i")"
     done
     echo "bootstrap $(bootstrap)"
 }
@@ -140,8 +181,18 @@ stop_everything() {
     stop_all INT 30 postgres # INT: PostgreSQL's fast shutdown
 }
 
+may_work_here() { # var/ is its owner's, and root's
+    local place
+    for place in "$var" "$var/conf" "$var/run"; do
+        [ ! -d "$place" ] || [ -w "$place" ] ||
+            fail "$place belongs to $(stat -c %U "$place"): run this as that user, or as root."
+    done
+}
+
 one_at_a_time() { # a second deploy/up or deploy/down beside this one would undo its work
+    may_work_here
     mkdir -p "$var/run"
     exec 9>"$var/run/lock"
     flock -n 9 || fail "another deploy/up or deploy/down is at work in $root; wait for its end."
+    find_again
 }

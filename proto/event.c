@@ -59,6 +59,14 @@ bool event_type_parse(const char *name, size_t len, enum event_type *ret)
     return false;
 }
 
+/* The reason of a dead letter is the text alone: it names the field. */
+static bool wrap(struct err *err, const char *type)
+{
+    bool has_field = err && *err->pointer;
+
+    return err_wrap(err, "%s%s%s", type, has_field ? ": " : "", has_field ? err->pointer : "");
+}
+
 /* The headers and the bounds of a record: all that can be told without its body. */
 static bool read_headers(struct event *ev, const struct event_record *rec, struct err *err)
 {
@@ -84,20 +92,20 @@ static bool read_body(struct event *ev, const struct event_record *rec, struct e
     const struct event_common *common;
 
     if (!node_parse(&ev->root, rec->value, rec->value_len, &ev->arena, &ev->arena, err))
-        return err_wrap(err, "%s", rec->type);
+        return wrap(err, rec->type);
     ev->body = arena_take(&ev->arena, shape->size);
     if (!ev->body)
         return err_memory(err);
     if (!shape_decode_node(shape, ev->root, false, TIME_EXACT, ev->body, &ev->arena, err))
-        return err_wrap(err, "%s", rec->type);
+        return wrap(err, rec->type);
     ev->doc = rec->without_doc ? NULL : node_to_json(ev->root);
     if (!ev->doc && !rec->without_doc)
         return err_memory(err);
     common = ev->body;
     if (rec->key_len != ID_TEXT_LEN || !rec->key ||
         memcmp(rec->key, common->incident_id, ID_TEXT_LEN) != 0)
-        return err_at(err, "/incident_id", "%s: must be the record's key; got %s", rec->type,
-                      common->incident_id);
+        return err_at(err, "/incident_id", "%s: /incident_id: must be the record's key; got %s",
+                      rec->type, common->incident_id);
     memcpy(ev->enterprise_id.text, common->enterprise_id, ID_TEXT_LEN + 1);
     memcpy(ev->incident_id.text, common->incident_id, ID_TEXT_LEN + 1);
     ev->occurred_at = common->occurred_at;

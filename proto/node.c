@@ -259,8 +259,10 @@ static bool read_name(struct parser *p, struct node *ret)
     uint32_t len;
 
     skip_blanks(p);
+    if (p->at < p->len && p->text[p->at] == '}')
+        return refuse(p, "no comma stands before }");
     if (p->at == p->len || p->text[p->at] != '"')
-        return refuse(p, "a name in quotes is wanted");
+        return refuse(p, "a name in straight double quotes (\") is wanted");
     if (!read_text(p, &ret->name, &len))
         return false;
     skip_blanks(p);
@@ -308,6 +310,13 @@ static bool read_container(struct parser *p, struct node *ret)
     return ok;
 }
 
+/* U+2018 to U+201F: what a word processor makes of quotes. */
+static bool is_curly(const struct parser *p)
+{
+    return p->len - p->at >= 3 && memcmp(p->text + p->at, "\xe2\x80", 2) == 0 &&
+           (unsigned char)p->text[p->at + 2] >= 0x98 && (unsigned char)p->text[p->at + 2] <= 0x9f;
+}
+
 static bool read_word(struct parser *p, struct node *ret)
 {
     static const struct {
@@ -323,6 +332,10 @@ static bool read_word(struct parser *p, struct node *ret)
             p->at += words[i].len;
             return true;
         }
+    if (p->text[p->at] == ']')
+        return refuse(p, "a JSON value is wanted; no comma stands before ]");
+    if (p->text[p->at] == '\'' || is_curly(p))
+        return refuse(p, "a text stands in straight double quotes (\")");
     return refuse(p, "a JSON value is wanted");
 }
 
@@ -374,6 +387,8 @@ bool node_parse(struct node **ret, const char *text, size_t len, struct arena *n
                       (size_t)(nul - text) + 1);
     if (valid < len)
         return err_at(err, "", "not valid UTF-8 at byte %zu: send JSON in UTF-8", valid + 1);
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+        return err_at(err, "", "begins with a byte order mark: save it as UTF-8 without BOM");
     root = arena_take(nodes, sizeof *root);
     p.to = arena_take(texts,
                       len); /* an unescaped text and its NUL are shorter than it with its quotes */

@@ -68,14 +68,37 @@ struct decoder {
     struct err *err;
 };
 
+static bool year_is_taken(const char *text)
+{
+    return memcmp(text, "1971", 4) >= 0 && memcmp(text, "9998", 4) <= 0;
+}
+
+/* Why a text with the form of a time is not taken; NULL: it has another form. */
+static const char *time_refusal(const struct decoder *d, const struct field *f,
+                                const struct node *node)
+{
+    const char *why;
+    int64_t ignored;
+
+    if (f->type != FIELD_TIME || d->times == TIME_EXACT || node->type != JSON_STRING)
+        return NULL;
+    why = clock_refusal(node->text, node->n);
+    if ((why || clock_parse(&ignored, node->text, node->n)) && !year_is_taken(node->text))
+        return "the year must be 1971 to 9998";
+    return why;
+}
+
 static bool refuse_value(const struct decoder *d, const struct place *at, const struct field *f,
                          const struct node *node)
 {
     char legal[SHAPE_LEGAL_MAX], got[SHAPE_GOT_MAX];
 
+    const char *why = time_refusal(d, f, node);
+
     shape_legal(legal, f, d->times);
     shape_got(got, f, node);
-    return shape_refuse(d->err, at, "must be %s (%s); got %s", legal, f->help, got);
+    return shape_refuse(d->err, at, "must be %s (%s); got %s%s%s", legal, f->help, got,
+                        why ? ": " : "", why ? why : "");
 }
 
 static bool refuse_unknown(const struct decoder *d, const struct place *at,
@@ -122,7 +145,7 @@ static bool read_time(enum time_form form, const struct node *node, int64_t *ret
     if (form == TIME_EXACT) {
         if (node->n != 24 || text[10] != 'T' || text[19] != '.' || text[23] != 'Z')
             return false;
-    } else if (memcmp(text, "1971", 4) < 0 || memcmp(text, "9998", 4) > 0) {
+    } else if (!year_is_taken(text)) {
         return false;
     }
     return clock_parse(ret, text, node->n);

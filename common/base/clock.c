@@ -220,32 +220,64 @@ static int days_in(int year, int month)
     return days[month - 1] + (month == 2 && leap);
 }
 
-bool clock_parse(int64_t *ret_wall_ms, const char *text, size_t len)
+struct fields {
+    int year, month, day, hour, minute, second, fraction_ms, offset_min;
+};
+
+static bool scan_all(struct fields *ret, const char *text, size_t len)
 {
     struct scan s = {.at = text, .end = text + len};
-    int year, month, day, hour, minute, second, fraction_ms, offset_min;
-    int64_t wall_ms;
 
-    year = scan_digits(&s, 4);
+    ret->year = scan_digits(&s, 4);
     scan_char(&s, '-');
-    month = scan_digits(&s, 2);
+    ret->month = scan_digits(&s, 2);
     scan_char(&s, '-');
-    day = scan_digits(&s, 2);
+    ret->day = scan_digits(&s, 2);
     scan_char(&s, 'T');
-    hour = scan_digits(&s, 2);
+    ret->hour = scan_digits(&s, 2);
     scan_char(&s, ':');
-    minute = scan_digits(&s, 2);
+    ret->minute = scan_digits(&s, 2);
     scan_char(&s, ':');
-    second = scan_digits(&s, 2);
-    fraction_ms = scan_fraction_ms(&s);
-    offset_min = scan_offset_min(&s);
-    if (s.failed || s.at != s.end || year < 1970 || month < 1 || month > 12 || day < 1 ||
-        day > days_in(year, month) || hour > 23 || minute > 59 || second > 59)
+    ret->second = scan_digits(&s, 2);
+    ret->fraction_ms = scan_fraction_ms(&s);
+    ret->offset_min = scan_offset_min(&s);
+    return !s.failed && s.at == s.end;
+}
+
+static int64_t wall_of(const struct fields *f)
+{
+    return days_of(f->year, f->month, f->day) * MS_PER_DAY +
+           ((f->hour * 60 + f->minute - f->offset_min) * INT64_C(60) + f->second) * 1000 +
+           f->fraction_ms;
+}
+
+/* NULL: nothing is wrong. */
+static const char *fault_of(const struct fields *f)
+{
+    if (f->year < 1970)
+        return "the year must be 1970 or later";
+    if (f->month < 1 || f->month > 12 || f->day < 1 || f->day > days_in(f->year, f->month))
+        return "there is no such day";
+    if (f->hour > 23 || f->minute > 59 || f->second > 59)
+        return "there is no such time of day";
+    if (wall_of(f) < 0 || wall_of(f) > CLOCK_WALL_MAX_MS)
+        return "in UTC it must be in the years 1970 to 9999";
+    return NULL;
+}
+
+const char *clock_refusal(const char *text, size_t len)
+{
+    struct fields fields;
+
+    return scan_all(&fields, text, len) ? fault_of(&fields) : NULL;
+}
+
+bool clock_parse(int64_t *ret_wall_ms, const char *text, size_t len)
+{
+    struct fields fields;
+
+    if (!scan_all(&fields, text, len) || fault_of(&fields))
         return false;
-    wall_ms = days_of(year, month, day) * MS_PER_DAY +
-              ((hour * 60 + minute - offset_min) * INT64_C(60) + second) * 1000 + fraction_ms;
-    if (wall_ms < 0 || wall_ms > CLOCK_WALL_MAX_MS)
-        return false;
-    *ret_wall_ms = wall_ms;
+    *ret_wall_ms = wall_of(&fields);
     return true;
 }

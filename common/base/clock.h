@@ -32,4 +32,8 @@ void clock_test_shift_ms(int64_t shift_ms);
 void clock_format_utc(char text[CLOCK_TEXT_MAX], int64_t wall_ms);
 bool clock_parse(int64_t *ret_wall_ms, const char *text, size_t len);
 
+/* Why clock_parse() refuses a text that has the form of a time: "there is no such day". NULL: it
+ * has another form, or is taken. */
+const char *clock_refusal(const char *text, size_t len);
+
 #endif

@@ -29,7 +29,8 @@ bool db_open(struct db **ret, const struct db_conf *conf, struct err *err)
     if (!db)
         return err_memory(err);
     if (!options) {
-        err_set(err, ERR_CONFIG, "PostgreSQL connection string: %s", why ? why : "cannot be read");
+        err_set(err, ERR_CONFIG, "PostgreSQL connection string (--pg): %.*s",
+                why ? (int)strcspn(why, "\n") : 14, why ? why : "cannot be read");
         PQfreemem(why);
         return false;
     }

@@ -85,6 +85,32 @@ static bool bind_any(int *ret_fd, const struct addrinfo *list, bool is_wildcard)
     return false;
 }
 
+static bool port_is_legal(const char *port)
+{
+    return strspn(port, "0123456789") == strlen(port) && strlen(port) < 6 &&
+           strtol(port, NULL, 10) <= 65535;
+}
+
+static bool read_address(char host[256], const char **ret_port, const char *address,
+                         struct err *err)
+{
+    if (!split_address(host, ret_port, address))
+        return err_set(
+            err, ERR_CONFIG,
+            "listen address %s: write HOST:PORT, [IPV6]:PORT, or :PORT for all addresses", address);
+    return port_is_legal(*ret_port) ||
+           err_set(err, ERR_CONFIG, "listen address %s: the port is a number from 0 to 65535",
+                   address);
+}
+
+bool http_listen_check(const char *address, struct err *err)
+{
+    char host[256];
+    const char *port;
+
+    return read_address(host, &port, address, err);
+}
+
 bool listen_open(int *ret_fd, int *ret_port, const char *address, struct err *err)
 {
     const struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
@@ -94,10 +120,8 @@ bool listen_open(int *ret_fd, int *ret_port, const char *address, struct err *er
     const char *port;
     int fd, rc;
 
-    if (!split_address(host, &port, address))
-        return err_set(
-            err, ERR_CONFIG,
-            "listen address %s: write HOST:PORT, [IPV6]:PORT, or :PORT for all addresses", address);
+    if (!read_address(host, &port, address, err))
+        return false;
     rc = getaddrinfo(host[0] ? host : NULL, port, &hints, &list);
     if (rc != 0)
         return err_set(err, ERR_CONFIG, "listen address %s: %s", address, gai_strerror(rc));

@@ -63,6 +63,9 @@ bool http_server_open(struct http_server **ret, const struct http_server_conf *c
                       const struct http_route *routes, size_t routes_n, void *ctx,
                       struct err *err) MUST_CHECK;
 
+/* Whether it can be read as a listen address: ERR_CONFIG says how to write one. Takes none. */
+bool http_listen_check(const char *address, struct err *err) MUST_CHECK;
+
 /* The port that was taken (for ":0"). */
 int http_server_port(const struct http_server *s);
 

@@ -214,6 +214,11 @@ static void service_free(struct service *svc)
     free(svc);
 }
 
+bool service_conf_check(const struct service_conf *conf, struct err *err)
+{
+    return http_listen_check(conf->admin_listen, err) || err_wrap(err, "admin port");
+}
+
 bool service_open(struct service **ret, const struct service_conf *conf, struct err *err)
 {
     struct http_server_conf admin = admin_conf;

@@ -34,6 +34,9 @@ struct service_conf { /* the rows of common/service/conf.def, copied by the call
     const char *admin_listen;
 };
 
+/* For --check-config: what service_open() would refuse, as far as the text tells. ERR_CONFIG. */
+bool service_conf_check(const struct service_conf *conf, struct err *err) MUST_CHECK;
+
 bool service_open(struct service **ret, const struct service_conf *conf,
                   struct err *err) MUST_CHECK;
 void service_close(struct service *svc);

@@ -17,6 +17,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import sys
 import time
 import unicodedata
@@ -222,6 +223,7 @@ def table(options):
     with connect(options.dsn) as db, db.cursor() as cursor:
         cursor.execute(TABLE, (ids,))
         rows = cursor.fetchall()
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the reader may have seen enough, as `head` has
     columns = (16, 16, 8, 8, 15, 32)
     for cells in [("reference", "enterprise", "category", "level", "next clock", "told")] + [
             (reference, ("[演练]" if drill else "") + name.removesuffix("有限公司"),

@@ -11,4 +11,7 @@ struct archiver_conf {
 
 extern const struct conf_table archiver_conf_table;
 
+/* --check-config: what the start would refuse, as far as the options tell (check.c). */
+bool archiver_check(const struct archiver_conf *conf, struct err *err) MUST_CHECK;
+
 #endif

@@ -103,7 +103,8 @@ int main(int argc, char **argv)
     struct err err = {0};
     enum conf_outcome outcome = conf_load(&conf, &archiver_conf_table, argc, argv, NULL, &err);
 
-    if (outcome == CONF_EXIT || (outcome == CONF_RUN && run(&conf, &err)))
+    if ((outcome == CONF_EXIT && archiver_check(&conf, &err)) ||
+        (outcome == CONF_RUN && run(&conf, &err)))
         return EXIT_SUCCESS;
     log_err(LOG_ERROR, "archiver", &err);
     return err_exit_code(&err);

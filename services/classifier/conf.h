@@ -11,4 +11,7 @@ struct classifier_conf {
 
 extern const struct conf_table classifier_conf_table;
 
+/* --check-config: what the start would refuse, as far as options and policy tell (check.c). */
+bool classifier_check(const struct classifier_conf *conf, struct err *err) MUST_CHECK;
+
 #endif

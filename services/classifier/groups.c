@@ -4,13 +4,17 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/kafka/admin.h"
 #include "services/classifier/cases.h"
 #include "services/classifier/grade.h"
 #include "services/classifier/store.h"
 
 #define ALIVE_EVERY_MS 100
+#define ASK_MS         1000  /* between two questions to the brokers, and how long one may take */
 #define PROBATION_MS   15000 /* longer than the longest pause of service_loop() and an opening */
+
+DEFINE_AUTO(auto_client, rd_kafka_t, rd_kafka_destroy)
 
 struct parts {
     const struct classifier_conf *conf;
@@ -105,8 +109,9 @@ static void sink_turn(void *ctx, bool database_there)
     service_alive(parts->svc, "case");
     if (clock_mono_ms() < parts->refused_until_ms)
         return;
-    service_check(parts->svc, "case", true,
-                  database_there ? "" : "waits for PostgreSQL; first grades go on without it");
+    service_check(
+        parts->svc, "case", true,
+        database_there ? "" : "waits for PostgreSQL, or for Kafka where \"kafka\" is not ready");
 }
 
 /* A missing table (a restore under way) or a missing right ends no process: first grades never wait for PostgreSQL. Only common/db names a SQLSTATE. */
@@ -153,16 +158,56 @@ static bool case_once(void *ctx, struct service *svc, struct err *err)
     return sink_run(sink, service_stop(svc), err) || bear_with_database(parts, err);
 }
 
-static bool run_both(struct parts *parts, struct err *err)
+/* A pipe that waits for records does not see that Kafka went away: the brokers are asked. */
+static bool ask_once(void *ctx, struct service *svc, struct err *err)
 {
-    pthread_t pipe;
+    struct parts *parts = ctx;
+    AUTO(auto_client) rd_kafka_t *asker = NULL;
+    rd_kafka_conf_t *conf = NULL;
+    bool was_there = true;
+
+    if (!kafka_conf_new(&conf, &parts->kafka, err) ||
+        !kafka_new(&asker, RD_KAFKA_PRODUCER, conf, err))
+        return false;
+    while (!service_stopping(svc)) {
+        struct err ignored = {0};
+        bool is_there = kafka_warm(asker, &topics[TOPIC_REPORT].name, 1, ASK_MS, &ignored);
+
+        if (is_there || !was_there) /* one late answer is no outage */
+            service_check(svc, "kafka", is_there, is_there ? "" : "no broker answers");
+        was_there = is_there;
+        service_alive(svc, "ask");
+        service_pause(svc, ASK_MS);
+    }
+    return true;
+}
+
+static void *ask_thread(void *ctx)
+{
+    struct parts *parts = ctx;
+    struct err err = {0};
+
+    if (!service_loop(parts->svc, "ask", ask_once, parts, &err))
+        log_err(LOG_WARN, "readiness does not follow Kafka", &err);
+    return NULL;
+}
+
+static bool run_all(struct parts *parts, struct err *err)
+{
+    pthread_t pipe, asker;
     bool ok;
 
     if (pthread_create(&pipe, NULL, grade_thread, parts))
         return err_set(err, ERR_FATAL, "no thread for the pipe");
-    ok = service_loop(parts->svc, "case", case_once, parts, err);
-    if (!ok)
+    ok = pthread_create(&asker, NULL, ask_thread, parts) == 0;
+    if (ok) {
+        ok = service_loop(parts->svc, "case", case_once, parts, err);
         service_request_stop(parts->svc);
+        (void)pthread_join(asker, NULL);
+    } else {
+        service_request_stop(parts->svc);
+        (void)err_set(err, ERR_FATAL, "no thread that asks the brokers");
+    }
     (void)pthread_join(pipe, NULL);
     if (ok && parts->pipe_err.kind != ERR_NONE) {
         *err = parts->pipe_err;
@@ -182,7 +227,7 @@ bool groups_run(struct service *svc, const struct classifier_conf *conf, struct 
     grader_init(&parts.grader, live);
     cases_init(&parts.cases, live, conf->early_max);
     service_started(svc);
-    ok = run_both(&parts, err);
+    ok = run_all(&parts, err);
     cases_done(&parts.cases);
     grader_done(&parts.grader);
     return ok;

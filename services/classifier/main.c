@@ -19,21 +19,14 @@ static bool run(const struct classifier_conf *conf, struct err *err)
     return ok;
 }
 
-/* --check-config also reads the policy. */
-static bool check(const struct classifier_conf *conf, struct err *err)
-{
-    AUTO(auto_policy) struct policy *policy = NULL;
-
-    return !conf->policy || policy_load(&policy, conf->policy, err); /* NULL: --help and the like */
-}
-
 int main(int argc, char **argv)
 {
     struct classifier_conf conf = {0};
     struct err err = {0};
     enum conf_outcome outcome = conf_load(&conf, &classifier_conf_table, argc, argv, NULL, &err);
 
-    if (outcome != CONF_FAIL && (outcome == CONF_RUN ? run(&conf, &err) : check(&conf, &err)))
+    if (outcome != CONF_FAIL &&
+        (outcome == CONF_RUN ? run(&conf, &err) : classifier_check(&conf, &err)))
         return EXIT_SUCCESS;
     log_err(LOG_ERROR, "classifier", &err);
     return err_exit_code(&err);

@@ -14,6 +14,7 @@
 #define NAME_BYTES 272 /* of a file, with its folder */
 #define TEXT_CHARS                                                                                 \
     300 /* zh and en of a rule: with what is said around them they fit a reason and a `missing` */
+#define LEGAL_BYTES   400 /* the values of an enumeration, listed */
 #define LABEL_CHARS   64
 #define RULE_ID_CHARS 100
 
@@ -99,6 +100,23 @@ static bool get_bool(json_t *object, const char *name, bool fallback, bool *ret,
     return true;
 }
 
+static bool refuse_enum(const char *name, const struct enum_table *table, const json_t *value,
+                        struct err *err)
+{
+    AUTO(buf_done) struct buf legal;
+    const char *got = json_string_value(value);
+
+    buf_init(&legal, LEGAL_BYTES);
+    for (size_t i = 0; i < table->n; i++)
+        (void)buf_printf(&legal, "%s%s", i > 0 ? ", " : "", table->values[i].text);
+    return err_set(err, ERR_CONFIG, "/%s: must be one of %s; got %s%.60s%s", name, buf_text(&legal),
+                   got ? "\"" : "",
+                   got     ? got
+                   : value ? "no text"
+                           : "nothing",
+                   got ? "\"" : "");
+}
+
 /* Absent and not required: *ret stays. */
 static bool get_enum(json_t *object, const char *name, bool required,
                      const struct enum_table *table, int *ret, struct err *err)
@@ -108,8 +126,7 @@ static bool get_enum(json_t *object, const char *name, bool required,
     if (!value && !required)
         return true;
     if (!json_is_string(value) || !enum_parse(table, json_string_value(value), ret))
-        return err_set(err, ERR_CONFIG, "/%s: must be a value of \"%s\" (proto/enums.def)", name,
-                       table->name);
+        return refuse_enum(name, table, value, err);
     return true;
 }
 

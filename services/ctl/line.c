@@ -41,8 +41,12 @@ bool line_arrange(struct line *line, int argc, char **argv, struct err *err)
         line->args[line->n++] = argv[i];
         if (option)
             line->given[line->given_n++] = option;
-        if (option && option->type != CONF_TYPE_FLAG && !strchr(argv[i], '=') && i + 1 < argc)
-            line->args[line->n++] = argv[++i];
+        if (!option || option->type == CONF_TYPE_FLAG || strchr(argv[i], '='))
+            continue;
+        if (i + 1 == argc || strncmp(argv[i + 1], "--", 2) == 0)
+            return err_set(err, ERR_CONFIG, "%s needs a value, %s=VALUE: %s", argv[i], argv[i],
+                           option->help);
+        line->args[line->n++] = argv[++i];
     }
     for (int i = 0; i < words_n; i++)
         line->args[line->n++] = words[i];

@@ -20,7 +20,8 @@ struct line {
     bool wants_help;
 };
 
-/* `ret` is zeroed by the caller. ERR_CONFIG: too many arguments. */
+/* `ret` is zeroed by the caller. ERR_CONFIG: too many arguments, or an
+ * option without its value. */
 bool line_arrange(struct line *ret, int argc, char **argv, struct err *err) MUST_CHECK;
 
 #endif

@@ -21,6 +21,21 @@ static const struct command *find_command(char **words, size_t *ret_words_n)
     return NULL;
 }
 
+static bool no_command(char **words, struct err *err)
+{
+    size_t len = strlen(words[0]);
+
+    for (size_t i = 0; i < commands_n; i++)
+        if (strncmp(commands[i].name, words[0], len) == 0 && commands[i].name[len] == ' ')
+            return err_set(err, ERR_CONFIG,
+                           "\"%s%s%s\" is not a command; \"%s %s\" is one, tongbao --help "
+                           "lists all",
+                           words[0], words[1] ? " " : "", words[1] ? words[1] : "",
+                           commands[i].name, commands[i].usage);
+    return err_set(err, ERR_CONFIG, "\"%s%s%s\" is not a command; tongbao --help lists them",
+                   words[0], words[1] ? " " : "", words[1] ? words[1] : "");
+}
+
 static bool check(const struct command *command, const struct line *line, char **args,
                   struct err *err)
 {
@@ -78,8 +93,7 @@ static bool run(int argc, char **argv, struct err *err)
         return line.wants_help || err_set(err, ERR_CONFIG, "no command was given");
     }
     if (!command)
-        return err_set(err, ERR_CONFIG, "\"%s%s%s\" is not a command; tongbao --help lists them",
-                       words[0], words[1] ? " " : "", words[1] ? words[1] : "");
+        return no_command(words, err);
     return check(command, &line, words + words_n, err) && command->fn(&conf, words + words_n, err);
 }
 

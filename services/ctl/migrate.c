@@ -42,7 +42,8 @@ static const char roles_sql[] =
     "      ('tongbao_notifier', '{idle_in_transaction_session_timeout=3s,lock_timeout=2s}'),\n"
     "      ('tongbao_archiver', '{idle_in_transaction_session_timeout=3s,lock_timeout=2s}'),\n"
     "      ('tongbao_analyst', '{idle_in_transaction_session_timeout=3s,lock_timeout=2s,'\n"
-    "                          'statement_timeout=30s,default_transaction_read_only=on}')\n"
+    "                          'statement_timeout=30s,default_transaction_read_only=on,'\n"
+    "                          'temp_file_limit=1GB}')\n"
     "      ) AS t(name, settings)\n"
     "  LOOP\n"
     "    BEGIN\n"
@@ -54,8 +55,12 @@ static const char roles_sql[] =
     "    FOREACH s IN ARRAY r.settings LOOP\n"
     "      CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = r.name AND s = ANY "
     "(rolconfig));\n"
-    "      EXECUTE format('ALTER ROLE %I SET %s = %L', r.name, split_part(s, '=', 1), "
+    "      BEGIN\n"
+    "        EXECUTE format('ALTER ROLE %I SET %s = %L', r.name, split_part(s, '=', 1), "
     "split_part(s, '=', 2));\n"
+    "      EXCEPTION WHEN insufficient_privilege THEN\n" /* only a superuser may set that one */
+    "        IF s NOT LIKE 'temp_file_limit=%' THEN RAISE; END IF;\n"
+    "      END;\n"
     "    END LOOP;\n"
     "  END LOOP;\n"
     "END $$";

@@ -9,7 +9,7 @@
 #include "services/ctl/output.h"
 
 enum { TIMEOUT_MS = 10000, TEXT_MAX = 512 };
-#define REPORT_MAX_BYTES ((size_t)1024 * 1024)
+#define REPORT_MAX_BYTES ((size_t)393216) /* no intake takes more; it judges what is shorter */
 
 /* ---- the key */
 
@@ -22,6 +22,8 @@ static bool key_of(const struct ctl_conf *conf, bool duty_too, const char **ret,
     if (*conf->key)
         return true;
     (void)snprintf(name, sizeof(name), "TONGBAO_KEY_%s", conf->as);
+    for (char *p = name; *p; p++)
+        *p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
     *ret = *conf->as ? getenv(name) : duty;
     if (*ret && **ret)
         return true;
@@ -45,10 +47,16 @@ static const char *text_of(const json_t *doc, const char *member)
 static bool refused(int status, const json_t *problem, struct err *err)
 {
     const char *pointer = text_of(problem, "pointer"), *detail = text_of(problem, "detail");
+    const char *advice = text_of(problem, "advice");
+    bool ends = *detail && strchr(".!?", detail[strlen(detail) - 1]);
 
-    return err_set(err, status >= 500 ? ERR_TRANSIENT : ERR_INPUT, "%d %s%s%s%s%s %s", status,
+    return err_set(err, status >= 500 ? ERR_TRANSIENT : ERR_INPUT, "%d %s%s%s%s%s%s%s", status,
                    text_of(problem, "title"), *pointer ? ": " : "", pointer, *detail ? ": " : "",
-                   detail, text_of(problem, "advice"));
+                   detail,
+                   !*advice ? ""
+                   : ends   ? " "
+                            : ". ",
+                   advice);
 }
 
 /* One exchange with intake. A status of 400 and above is an error with the problem's words. */
@@ -67,6 +75,8 @@ static bool ask(const struct ctl_conf *conf, const char *method, const char *pat
     size_t url_len = strlen(conf->url), len = 0;
     int status = 0;
 
+    if (!strstr(conf->url, "://"))
+        return err_set(err, ERR_CONFIG, "--url %s: write http://%s", conf->url, conf->url);
     while (url_len > 0 && conf->url[url_len - 1] == '/')
         url_len--;
     (void)snprintf(url, sizeof(url), "%.*s%s", (int)url_len, conf->url, path);
@@ -83,6 +93,17 @@ static bool ask(const struct ctl_conf *conf, const char *method, const char *pat
     return true;
 }
 
+static bool read_report(struct buf *body, const char *path, struct err *err)
+{
+    if (file_read(body, path, REPORT_MAX_BYTES, err))
+        return true;
+    return body->failed ? err_set(err, ERR_CONFIG,
+                                  "%s: has more than %zu bytes; intake takes 262144 unless it is "
+                                  "told otherwise: put files where evidence[].url names them",
+                                  path, REPORT_MAX_BYTES)
+                        : false;
+}
+
 bool report_submit(const struct ctl_conf *conf, char **args, struct err *err)
 {
     static const struct column columns[] = {
@@ -91,7 +112,7 @@ bool report_submit(const struct ctl_conf *conf, char **args, struct err *err)
     AUTO(auto_json) json_t *receipt = NULL;
     const char *key;
 
-    if (!key_of(conf, false, &key, err) || !file_read(&body, args[0], REPORT_MAX_BYTES, err) ||
+    if (!key_of(conf, false, &key, err) || !read_report(&body, args[0], err) ||
         !ask(conf, "POST", "/v1/reports", key, &body, &receipt, err))
         return false;
     if (conf->json)
@@ -141,8 +162,13 @@ static void show(const json_t *incident)
                                                   {"address_hint", "to"},
                                                   {"state", "state"},
                                                   {"attempt", "attempt"}};
-    static const struct column timeline[] = {
-        {"appended_at", "when"}, {"type", "what"}, {"actor_name", "who"}, {"reason", "reason"}};
+    static const struct column timeline[] = {{"appended_at", "when"},
+                                             {"type", "what"},
+                                             {"actor_name", "who"},
+                                             {"applied", "applied"},
+                                             {"refused_why", "refused because"},
+                                             {"reason", "reason"},
+                                             {"note", "note"}};
 
     output_record(stdout, incident, head, ARRAY_LEN(head));
     show_list(incident, "reasons", reasons, ARRAY_LEN(reasons));

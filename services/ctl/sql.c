@@ -1,5 +1,18 @@
 #include "services/ctl/sql.h"
 
+#include <string.h>
+
+#include "services/ctl/command.h"
+
+/* What --pg is when nobody gave it: the advice to give it helps only then. */
+static bool is_default(const char *conninfo)
+{
+    for (size_t i = 0; i < ctl_conf_table.n; i++)
+        if (strcmp(ctl_conf_table.options[i].name, "pg") == 0)
+            return strcmp(conninfo, ctl_conf_table.options[i].fallback_text) == 0;
+    return false;
+}
+
 bool sql_open(struct db **ret, const char *conninfo, struct err *err)
 {
     struct db_conf conf = {.conninfo = conninfo, .application_name = "tongbao"};
@@ -8,7 +21,8 @@ bool sql_open(struct db **ret, const char *conninfo, struct err *err)
     if (!db_open(&db, &conf, err))
         return false;
     if (!db_ready(db, err) || !db_exec(db, "SET client_min_messages = warning", err))
-        return err_wrap(err, "give the database with --pg or TONGBAO_CTL_PG");
+        return is_default(conninfo) ? err_wrap(err, "give the database with --pg or TONGBAO_CTL_PG")
+                                    : false;
     *ret = TAKE(db);
     return true;
 }

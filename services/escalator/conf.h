@@ -11,4 +11,7 @@ struct escalator_conf {
 
 extern const struct conf_table escalator_conf_table;
 
+/* --check-config: what the start would refuse, as far as options and policy tell (check.c). */
+bool escalator_check(const struct escalator_conf *conf, struct err *err) MUST_CHECK;
+
 #endif

@@ -33,8 +33,8 @@ static void turn(void *ctx, bool database_there)
     struct parts *parts = ctx;
 
     service_alive(parts->svc, "sink");
-    service_check(parts->svc, "postgres", database_there,
-                  database_there ? "" : "PostgreSQL is not reached");
+    service_check(parts->svc, "sink", database_there,
+                  database_there ? "" : "PostgreSQL or Kafka is not reached");
 }
 
 static void reload(void *ctx)
@@ -44,9 +44,8 @@ static void reload(void *ctx)
     escalator_reload(parts->escalator);
 }
 
-static bool escalate_once(void *ctx, struct service *svc, struct err *err)
+static bool run_sink(struct parts *parts, struct err *err)
 {
-    struct parts *parts = ctx;
     const struct escalator_conf *own = parts->escalator->conf;
     const char *output = topics[TOPIC_ESCALATION].name;
     const char *inputs[ESCALATOR_INPUTS_N];
@@ -78,8 +77,16 @@ static bool escalate_once(void *ctx, struct service *svc, struct err *err)
         inputs[i] = topics[escalator_inputs[i]].name;
     if (!topics_check(&parts->kafka, topics, TOPICS_N, err) || !sink_open(&sink, &conf, err))
         return false;
-    service_started(svc);
-    return sink_run(sink, service_stop(svc), err);
+    service_started(parts->svc);
+    return sink_run(sink, service_stop(parts->svc), err);
+}
+
+static bool escalate_once(void *ctx, struct service *svc, struct err *err)
+{
+    if (run_sink(ctx, err))
+        return true;
+    service_check(svc, "sink", false, err->text);
+    return false;
 }
 
 /* Declaration order is start order; leaving the scope is the shutdown, in reverse. */
@@ -98,21 +105,14 @@ static bool run(const struct escalator_conf *conf, struct err *err)
     return service_loop(svc, "sink", escalate_once, &parts, err);
 }
 
-/* --check-config reads the policy too. */
-static bool check(const struct escalator_conf *conf, struct err *err)
-{
-    AUTO(auto_policy) struct policy *policy = NULL;
-
-    return !conf->instance || policy_load(&policy, conf->policy, err);
-}
-
 int main(int argc, char **argv)
 {
     struct escalator_conf conf = {0};
     struct err err = {0};
     enum conf_outcome outcome = conf_load(&conf, &escalator_conf_table, argc, argv, NULL, &err);
 
-    if ((outcome == CONF_EXIT && check(&conf, &err)) || (outcome == CONF_RUN && run(&conf, &err)))
+    if ((outcome == CONF_EXIT && escalator_check(&conf, &err)) ||
+        (outcome == CONF_RUN && run(&conf, &err)))
         return EXIT_SUCCESS;
     log_err(LOG_ERROR, "escalator", &err);
     return err_exit_code(&err);

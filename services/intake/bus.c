@@ -3,11 +3,14 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "common/base/clock.h"
 #include "common/kafka/admin.h"
 
 enum {
     TURN_MS = 200,
-    STALLED_TURNS = 10, /* records wait and none is acknowledged: 2 s */
+    STALLED_MS = 2000, /* records wait so long and none is acknowledged */
+    ASK_MS = 1000,     /* between two questions to the brokers while none is acknowledged */
+    SILENT_MS = 3000,  /* no answer either */
     GIVE_UP_MS =
         10000, /* the sender was answered long before; what comes late is a repeat of its repeat */
 };
@@ -16,6 +19,7 @@ struct bus {
     struct bus_conf conf;
     pthread_rwlock_t lock; /* written only to put a producer in or to take it out */
     struct producer *producer;
+    rd_kafka_t *asker; /* the main thread's */
     bool topics_checked;
     _Atomic int64_t acked_n;
 };
@@ -49,6 +53,8 @@ void bus_close(struct bus *bus)
     if (!bus)
         return;
     producer_close(exchange(bus, NULL));
+    if (bus->asker)
+        rd_kafka_destroy(bus->asker);
     (void)pthread_rwlock_destroy(&bus->lock);
     free(bus);
 }
@@ -66,6 +72,14 @@ bool bus_send(struct bus *bus, const struct record *rec, producer_ack_fn *fn, vo
     return ok;
 }
 
+static bool open_asker(struct bus *bus, struct err *err)
+{
+    rd_kafka_conf_t *conf = NULL;
+
+    return bus->asker || (kafka_conf_new(&conf, &bus->conf.kafka, err) &&
+                          kafka_new(&bus->asker, RD_KAFKA_PRODUCER, conf, err));
+}
+
 static bool open_producer(struct bus *bus, struct err *err)
 {
     const struct bus_conf *own = &bus->conf;
@@ -80,7 +94,7 @@ static bool open_producer(struct bus *bus, struct err *err)
         !topics_check(&own->kafka, own->topics, own->topics_n, err))
         return false;
     bus->topics_checked = true;
-    if (!producer_open(&fresh, &conf, err))
+    if (!open_asker(bus, err) || !producer_open(&fresh, &conf, err))
         return false;
     producer_close(exchange(bus, fresh));
     return true;
@@ -91,33 +105,58 @@ void bus_acked(struct bus *bus)
     atomic_fetch_add_explicit(&bus->acked_n, 1, memory_order_relaxed);
 }
 
-/* Says whether acknowledgements come in. */
-static void watch(struct bus *bus, struct service *svc, int64_t *last_acked_n, unsigned *stalled)
+struct watch {
+    int64_t acked_n;
+    int64_t moved_ms;    /* the last acknowledgement, or that nothing waited for one */
+    int64_t answered_ms; /* the last sign of a broker */
+    int64_t ask_due_ms;
+};
+
+/* A record that was given up leaves nothing waiting: without a question Kafka would seem back. */
+static bool answers(struct bus *bus)
+{
+    struct err ignored = {0};
+
+    return kafka_warm(bus->asker, bus->conf.outputs, 1, ASK_MS, &ignored);
+}
+
+static void watch(struct bus *bus, struct service *svc, struct watch *w)
 {
     int64_t acked_n = atomic_load_explicit(&bus->acked_n, memory_order_relaxed);
-    bool waits = producer_inflight(bus->producer) > 0 && acked_n == *last_acked_n;
+    int64_t now_ms = clock_mono_ms();
+    bool acked = acked_n != w->acked_n;
 
-    *stalled = waits ? *stalled + 1 : 0;
-    *last_acked_n = acked_n;
-    if (*stalled < STALLED_TURNS)
-        service_check(svc, "kafka", true, "acknowledges");
-    else
+    w->acked_n = acked_n;
+    if (acked || producer_inflight(bus->producer) == 0)
+        w->moved_ms = now_ms;
+    if (!acked && now_ms >= w->ask_due_ms) {
+        w->ask_due_ms = now_ms + ASK_MS;
+        acked = answers(bus);
+        now_ms = clock_mono_ms();
+    }
+    if (acked)
+        w->answered_ms = now_ms;
+    if (now_ms - w->moved_ms >= STALLED_MS)
         service_check(svc, "kafka", false, "acknowledges nothing: reports are answered 503");
+    else if (now_ms - w->answered_ms >= SILENT_MS)
+        service_check(svc, "kafka", false, "no broker answers: reports are answered 503");
+    else
+        service_check(svc, "kafka", true, "answers");
 }
 
 bool bus_once(void *ctx, struct service *svc, struct err *err)
 {
     struct bus *bus = ctx;
-    int64_t last_acked_n = 0;
-    unsigned stalled = 0;
+    struct watch w = {0};
 
     service_check(svc, "kafka", false, "no producer: reports are answered 503");
     service_alive(svc, "bus");
     if (!open_producer(bus, err))
         return false;
+    w.moved_ms = w.answered_ms = clock_mono_ms();
     while (!service_stopping(svc) && !producer_broken(bus->producer)) {
         service_alive(svc, "bus");
-        watch(bus, svc, &last_acked_n, &stalled);
+        watch(bus, svc, &w);
         service_pause(svc, TURN_MS);
     }
     if (service_stopping(svc))

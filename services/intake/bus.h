@@ -4,8 +4,9 @@
  * Threads     bus_send() from any, never blocks; bus_once() on the main thread, inside
  *             service_loop().
  * Guarantee   As producer.h. While there is no producer bus_send() is ERR_TRANSIENT at once.
- * Ready       The check "kafka" of the service: false until a producer is open, and while records
- *             wait and none is acknowledged.
+ * Ready       The check "kafka" of the service: false until a producer is open, while records wait
+ *             and none is acknowledged, and while no broker answers (asked every second when none
+ *             is acknowledged).
  * Stop        bus_once() returns with the producer open, so that acknowledgements still come in;
  *             bus_close() waits for the last.
  */

@@ -11,4 +11,7 @@ struct intake_conf {
 
 extern const struct conf_table intake_conf_table;
 
+/* --check-config: what the start would refuse, as far as the options tell (check.c). */
+bool intake_check(const struct intake_conf *conf, struct err *err) MUST_CHECK;
+
 #endif

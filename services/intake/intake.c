@@ -399,6 +399,16 @@ bool intake_action(const struct submission *sub, const struct target *target,
 
 /* --- names, keys, rights ---------------------------------------------------------------------- */
 
+/* Whether as many characters are there as a reference has, blanks and hyphens aside. */
+static bool is_as_long_as_a_reference(const char *text)
+{
+    size_t n = 0;
+
+    for (; *text; text++)
+        n += *text != ' ' && *text != '-';
+    return n == strlen("TB") + 12 + 1;
+}
+
 bool intake_parse_name(struct incident_name *ret, const char *text, struct err *err)
 {
     struct incident_name name = {0};
@@ -409,11 +419,11 @@ bool intake_parse_name(struct incident_name *ret, const char *text, struct err *
         lower[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 32) : text[i];
     if (!(len == ID_TEXT_LEN && id_set(&name.id, lower, len)) &&
         !reference_parse(name.reference, text))
-        return err_set(
-            err, ERR_INPUT,
-            "\"%.64s\" is neither an incident's id nor a reference whose check character "
-            "fits (TB- and 13 characters)",
-            text);
+        return err_set(err, ERR_INPUT, "\"%.64s\" is neither an incident's id nor a reference: %s",
+                       text,
+                       is_as_long_as_a_reference(text)
+                           ? "a character is mistyped (the last one checks the others)"
+                           : "12 characters behind TB- and a check character are wanted");
     *ret = name;
     return true;
 }

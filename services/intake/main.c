@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/base/log.h"
+#include "common/http/server.h"
 #include "services/intake/api.h"
 #include "services/intake/conf.h"
 
@@ -99,7 +100,9 @@ int main(int argc, char **argv)
 
     switch (conf_load(&conf, &intake_conf_table, argc, argv, NULL, &err)) {
     case CONF_EXIT:
-        return EXIT_SUCCESS;
+        if (intake_check(&conf, &err))
+            return EXIT_SUCCESS;
+        break;
     case CONF_RUN:
         if (run(&conf, &err))
             return EXIT_SUCCESS;

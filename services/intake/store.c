@@ -55,7 +55,7 @@ struct store {
          "'why', why, 'retry_at', " TIME("retry_at") ", 'may_be_duplicate', may_be_duplicate")
 
 #define TIMELINE                                                                                   \
-    LIST("timeline", "(appended_at, event_id)",                                                    \
+    LIST("timeline", "(appended_at, topic, partition, \"offset\")",                                 \
          "'event_id', event_id, 'type', type, 'occurred_at', " TIME("occurred_at") ","             \
          "'appended_at', " TIME("appended_at") ", 'source', source,"                               \
          "'actor_scope', actor_scope, 'actor_name', actor_name,"                                   \

@@ -11,4 +11,10 @@ struct notifier_conf {
 
 extern const struct conf_table notifier_conf_table;
 
+/* The addresses that conf_load() takes as text. ERR_CONFIG: how to write one. */
+bool notifier_conf_check(const struct notifier_conf *conf, struct err *err) MUST_CHECK;
+
+/* --check-config: what the start would refuse, as far as options and templates tell (check.c). */
+bool notifier_check(const struct notifier_conf *conf, struct err *err) MUST_CHECK;
+
 #endif

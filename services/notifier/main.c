@@ -10,6 +10,7 @@ struct parts {
     const struct notifier_conf *conf;
     struct kafka_conf kafka;
     struct service *svc;
+    struct sender *sender;
     atomic_bool stop; /* of the sink: set once what is under way has been recorded */
 };
 
@@ -26,8 +27,7 @@ static void turn(void *ctx, bool database_there)
 
 static bool run_sink(struct parts *parts, struct err *err)
 {
-    const char *input = topics[TOPIC_ESCALATION].name;
-    const char *output = topics[TOPIC_NOTIFICATION].name;
+    const char *input = topics[TOPIC_ESCALATION].name, *output = topics[TOPIC_NOTIFICATION].name;
     AUTO(auto_sink) struct sink *sink = NULL;
     struct sink_conf conf = {
         .kafka = parts->kafka,
@@ -56,6 +56,20 @@ static bool run_sink(struct parts *parts, struct err *err)
     return sink_run(sink, &parts->stop, err);
 }
 
+static void reload(void *ctx)
+{
+    struct parts *parts = ctx;
+    AUTO(auto_templates) struct templates *fresh = NULL;
+    struct err err = {0};
+
+    if (!templates_load(&fresh, parts->conf->policy, &err)) {
+        log_err(LOG_WARN, "the new templates are refused, the old ones stay", &err);
+        return;
+    }
+    sender_reload(parts->sender, TAKE(fresh));
+    log_at(LOG_INFO, "templates in force", log_str("policy", parts->conf->policy));
+}
+
 static bool notify_once(void *ctx, struct service *svc, struct err *err)
 {
     struct parts *parts = ctx;
@@ -78,22 +92,18 @@ static bool run(const struct notifier_conf *conf, struct err *err)
                           .kafka = {conf->kafka_brokers, conf->kafka_properties, "notifier"}};
     bool ok;
 
-    if (!service_open(&svc, &frame, err) || !templates_load(&templates, conf->policy, err) ||
+    if (!notifier_conf_check(conf, err) || !service_open(&svc, &frame, err) ||
+        !templates_load(&templates, conf->policy, err) ||
         !sender_open(&sender, conf, templates, err) ||
         !notify_open(&parts.notify, conf, sender, err))
         return err_wrap(err, "start");
     parts.svc = svc;
+    parts.sender = sender;
+    service_on_reload(svc, reload, &parts);
     ok = service_loop(svc, "sink", notify_once, &parts, err);
+    service_on_reload(svc, NULL, NULL);
     notify_close(&parts.notify);
     return ok;
-}
-
-/* --check-config reads the templates too. */
-static bool check(const struct notifier_conf *conf, struct err *err)
-{
-    AUTO(auto_templates) struct templates *templates = NULL;
-
-    return !conf->policy || templates_load(&templates, conf->policy, err);
 }
 
 int main(int argc, char **argv)
@@ -102,7 +112,8 @@ int main(int argc, char **argv)
     struct err err = {0};
     enum conf_outcome outcome = conf_load(&conf, &notifier_conf_table, argc, argv, NULL, &err);
 
-    if ((outcome == CONF_EXIT && check(&conf, &err)) || (outcome == CONF_RUN && run(&conf, &err)))
+    if ((outcome == CONF_EXIT && notifier_check(&conf, &err)) ||
+        (outcome == CONF_RUN && run(&conf, &err)))
         return EXIT_SUCCESS;
     log_err(LOG_ERROR, "notifier", &err);
     return err_exit_code(&err);

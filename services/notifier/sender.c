@@ -14,7 +14,9 @@
 
 struct sender {
     const struct notifier_conf *conf;
-    const struct templates *templates;
+    const struct templates *templates; /* the thread's */
+    struct templates *own;             /* the thread's: those of the last reload, or NULL */
+    struct templates *fresh;           /* under the lock */
     struct channel_conf channel;
     struct http_client *client;
     struct buf subject, text; /* the thread's */
@@ -99,6 +101,19 @@ static void on_done(void *ctx, const struct http_result *result)
     free(attempt);
 }
 
+static void take_templates(struct sender *s)
+{
+    struct templates *fresh;
+
+    pthread_mutex_lock(&s->lock);
+    fresh = TAKE(s->fresh);
+    pthread_mutex_unlock(&s->lock);
+    if (!fresh)
+        return;
+    templates_free(s->own);
+    s->templates = s->own = fresh;
+}
+
 static bool render(struct sender *s, const struct job *job, struct err *err)
 {
     AUTO(auto_event) struct event ev = {0};
@@ -109,6 +124,7 @@ static bool render(struct sender *s, const struct job *job, struct err *err)
     if (!job_event(&ev, job, err))
         return false;
     occasion.call = ev.escalation_raised;
+    take_templates(s);
     return templates_render(s->templates, job->language, &occasion, &s->subject, &s->text) ||
            err_set(err, ERR_INPUT, "the message is too large");
 }
@@ -222,6 +238,8 @@ void sender_close(struct sender *s)
     http_client_close(s->client);
     jobs_free(s->queued);
     jobs_free(s->done);
+    templates_free(s->own);
+    templates_free(s->fresh);
     buf_done(&s->subject);
     buf_done(&s->text);
     pthread_mutex_destroy(&s->lock);
@@ -234,6 +252,17 @@ void sender_send(struct sender *s, struct job *job)
     append(&s->queued_end, job);
     pthread_mutex_unlock(&s->lock);
     http_client_wakeup(s->client);
+}
+
+void sender_reload(struct sender *s, struct templates *fresh)
+{
+    struct templates *old;
+
+    pthread_mutex_lock(&s->lock);
+    old = s->fresh; /* never taken */
+    s->fresh = fresh;
+    pthread_mutex_unlock(&s->lock);
+    templates_free(old);
 }
 
 struct job *sender_take(struct sender *s)

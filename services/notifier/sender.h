@@ -33,13 +33,16 @@ void jobs_free(struct job *first); /* a list */
 /* The call that a job carries, decoded; its texts live in the job. */
 bool job_event(struct event *ret, const struct job *job, struct err *err) MUST_CHECK;
 
-/* conf and templates are borrowed until sender_close(). */
+/* conf and templates are borrowed until sender_close(), also after sender_reload(). */
 bool sender_open(struct sender **ret, const struct notifier_conf *conf,
                  const struct templates *templates, struct err *err) MUST_CHECK;
 void sender_close(struct sender *s); /* transfers under way are cut off */
 DEFINE_AUTO(auto_sender, struct sender, sender_close)
 
 void sender_send(struct sender *s, struct job *job);
+
+/* Messages rendered from now on follow these; they belong to the sender. */
+void sender_reload(struct sender *s, struct templates *fresh);
 
 /* A list of the jobs that have ended since, in order; NULL: none. */
 struct job *sender_take(struct sender *s);

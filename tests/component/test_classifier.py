@@ -331,6 +331,17 @@ def test_first_grades_do_not_wait_for_a_wrong_database(bus, wrong, right):
     bus.service.wait_ready(40)
 
 
+def test_without_kafka_it_is_not_ready(bus):
+    settle(bus)
+    bus.kafka.freeze()
+    try:
+        wait_until(lambda: not bus.service.ready(), 20, "readiness follows Kafka")
+        assert "no broker answers" in bus.service.admin("/readyz").text
+    finally:
+        bus.kafka.thaw()
+    bus.service.wait_ready()
+
+
 # --- cases ----------------------------------------------------------------------------------------
 
 

@@ -50,7 +50,11 @@ def test_help_is_there_for_every_command():
     (["eat"], "tongbao --help"), (["enterprise", "eat"], "tongbao --help"), ([], "no command"), (["submit"], "usage: tongbao submit FILE"),
     (["submit", "a", "b"], "usage"), (["submit", "a", "--group", "g"], "group"), (["migrate", "--nonsense"], "--nonsense"),
     (["offsets", "accept"], "--group"), (["replay", "--all", "--id", "x"], "not both"),
-    (["enterprise", "key", "ACME", "--scopes", "fly"], "report, act, read"), (["enterprise", "add", "/nowhere"], "/nowhere")])
+    (["enterprise", "key", "ACME", "--scopes", "fly"], "report, act, read"), (["enterprise", "add", "/nowhere"], "/nowhere"),
+    (["submit", "a", "--as"], "--as needs a value, --as=VALUE"), (["submit", "a", "--as", "--json"], "--as needs a value"),
+    (["incident"], '"incident show ID" is one'), (["incident", "TB-1"], '"incident show ID" is one'),
+    (["incident", "show", "x", "--url", "127.0.0.1:9600", "--key", "k"], "write http://127.0.0.1:9600"),
+    (["incident", "show", "x", "--as", "chipfab"], "TONGBAO_KEY_CHIPFAB is not set")])
 def test_wrong_words_say_what_is_right(args, word):
     done = tongbao(*args, check=False)
     assert done.returncode != 0 and word in done.stderr, done.stderr
@@ -72,7 +76,7 @@ def test_migrate_makes_everything_once(postgres, env, migrated):
     for name in ROLES:
         assert roles[name]["rolcanlogin"] and not roles[name]["rolsuper"]
         assert {"idle_in_transaction_session_timeout=3s", "lock_timeout=2s"} <= set(roles[name]["rolconfig"])
-    assert {"statement_timeout=30s", "default_transaction_read_only=on"} <= set(roles["tongbao_analyst"]["rolconfig"])
+    assert {"statement_timeout=30s", "default_transaction_read_only=on", "temp_file_limit=1GB"} <= set(roles["tongbao_analyst"]["rolconfig"])
 
 
 def test_each_role_may_do_its_work_and_no_other(migrated):
@@ -105,8 +109,11 @@ def test_two_databases_may_be_migrated_at_once(postgres):
 
 
 def test_without_postgresql_it_says_so(env):
-    said = fails("enterprise", "list", env={"TONGBAO_CTL_PG": "host=127.0.0.1 port=1 dbname=x"}, word="--pg")
-    assert "not reached" in said
+    said = fails("enterprise", "list", env={"TONGBAO_CTL_PG": "host=127.0.0.1 port=1 dbname=x"}, word="not reached")
+    assert "--pg" not in said
+    fails("enterprise", "list", env={"PGPORT": "1"}, word="--pg")
+    said = fails("enterprise", "list", "--pg", "garbage", word="(--pg)")
+    assert said.count("\n") == 1
 
 
 # --- topics --------------------------------------------------------------------------------------
@@ -254,7 +261,13 @@ def test_submit_and_show(intake, migrated, registered, workspace):
     env["TONGBAO_DUTY_KEY"] = key_of(registered, "PARK", "desk")
     for name in (receipt["incident_id"], receipt["reference"], receipt["reference"].replace("-", " ").lower()):
         assert run_json("incident", "show", name, env=env)["incident_id"] == receipt["incident_id"]
+    migrated.rows(
+        'INSERT INTO archive.event ("offset", appended_at, occurred_at, event_id, incident_id, enterprise_id, partition, incarnation,'
+        " is_repeat, is_conflict, topic, type, headers, value) SELECT 7, now(), now(), %s, %s, enterprise_id, 0, 1, false, false,"
+        " 'tongbao.escalation.v1', 'escalation.state', '{}', %s FROM registry.enterprise WHERE code = 'ACME'", str(uuid.uuid4()),
+        receipt["incident_id"], json.dumps({"applied": False, "refused_why": "nothing is open"}).encode())
     shown = tongbao("incident", "show", receipt["reference"], env=env).stdout
+    assert re.search(r"escalation.state .* no +nothing is open", shown), shown
     assert "larger" in shown and "数据库异常" in shown and "clocks: 0" in shown
 
 
@@ -267,6 +280,13 @@ def test_submit_says_what_is_wrong(intake, registered, workspace):
     fails("submit", report, "--key", "tbk_x", env=env, word="401")
     said = fails("submit", report, "--key", key_of(registered, "ACME", "all"), env=env, word="/impact/outage_minutes")
     assert "two hours" in said and "422" in said
+    large = workspace.dir / "list.json"
+    large.write_text("[]")
+    assert "object is wanted. " in fails("submit", large, "--key", key_of(registered, "ACME", "all"), env=env)
+    for length, word in ((300_000, "413"), (2_000_000, "has more than 393216 bytes")):
+        large.write_text(json.dumps({"summary": "x" * length}))
+        said = fails("submit", large, "--key", key_of(registered, "ACME", "all"), env=env, word=word)
+        assert "evidence[].url" in said
     fails("submit", report, "--key", "x", env={"TONGBAO_URL": "http://127.0.0.1:1"}, word="TONGBAO_URL")
 
 

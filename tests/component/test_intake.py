@@ -391,6 +391,20 @@ def test_hard_case_10_the_timeline_is_the_incidents_own(intake):
             events["ACME", "enterprise"]: "ACME 的话", events["PARK", "park"]: "PARK 的话"}
 
 
+def test_the_timeline_has_the_order_of_the_log(intake):
+    receipt = intake.report(report(summary="同一毫秒")).json()
+    incident, ids = receipt["incident_id"], sorted(str(uuid.uuid4()) for _ in range(6))
+    project(intake, incident, "ACME", reference=receipt["reference"])
+    for offset, event in enumerate(reversed(ids)):
+        intake.database.rows(
+            'INSERT INTO archive.event ("offset", appended_at, occurred_at, event_id, incident_id, enterprise_id, partition,'
+            " incarnation, is_repeat, is_conflict, topic, type, headers, value) VALUES (%s, '2026-11-22T03:00:00Z', now(), %s, %s, %s,"
+            " 5, 1, false, false, 'tongbao.action.v1', 'action.confirmed', '{}', '{}')", 100 + offset, event, incident,
+            intake.park.ids["ACME"])
+    shown = intake.call("GET", f"/v1/incidents/{incident}", "ACME").json()["timeline"]
+    assert [moment["event_id"] for moment in shown] == ids[::-1]
+
+
 def test_a_supplement_and_actions_are_published(intake):
     receipt = intake.report(report(summary="跟进", drill=True)).json()
     incident = receipt["incident_id"]
@@ -503,7 +517,9 @@ def test_the_root_says_where_things_are(intake):
 
 
 def test_check_config_names_the_option(workspace):
-    for options, words in (({"ack_deadline_ms": "soon"}, ["ACK_DEADLINE_MS", "soon", "60000"]), ({"no_such": "1"}, ["NO_SUCH"])):
+    for options, words in (({"ack_deadline_ms": "soon"}, ["ACK_DEADLINE_MS", "soon", "60000"]), ({"no_such": "1"}, ["NO_SUCH"]),
+                           ({"listen": "127.0.0.1:99999"}, ["127.0.0.1:99999", "65535"]), ({"pg": "garbage"}, ["--pg"]),
+                           ({"admin_listen": "foo"}, ["admin port", "foo", "HOST:PORT"])):
         service = Service(workspace, "intake", options, instance=uuid.uuid4().hex[:6])
         service.argv = [*service.argv, "--check-config"]
         service.start(ready=False)

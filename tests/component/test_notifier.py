@@ -4,6 +4,8 @@ import collections
 import hashlib
 import hmac
 import json
+import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -171,6 +173,32 @@ def test_a_mail_says_what_happened_and_is_delivered_once(notifier):
     assert sent["address_hint"] == f"{local[0]}***@acme.test"
     assert (sent["attempt"], sent["receipt"], sent["may_be_duplicate"]) == (1, "SMTP 250", False)
     assert message["address"] not in notifier.service.log_text()
+
+
+def test_templates_are_read_again_at_sighup(notifier, tmp_path):
+    shutil.copytree(ROOT / "deploy/policy/templates", tmp_path / "templates")
+    zh = tmp_path / "templates/zh.json"
+    good = json.loads(zh.read_text())
+    notifier.service.stop()
+    notifier.service.set(policy=tmp_path)
+    notifier.service.start()
+
+    def reload(text, word):
+        n = notifier.service.log_text().count(word)
+        zh.write_text(text)
+        notifier.service.popen.send_signal(signal.SIGHUP)
+        wait_until(lambda: notifier.service.log_text().count(word) > n, 10, word)
+        call = notifier.raised(notifier.person(notifier.mailbox()))
+        notifier.send(call)
+        notifier.until(call, "sent")
+        return notifier.mails(call)[0].subject
+    try:
+        assert reload(json.dumps(good | {"subject": "新的 {reference}"}), "templates in force").startswith("新的 TB-")
+        assert reload('{"subject": "{refrence}"}', "the new templates are refused").startswith("新的 TB-")
+    finally:
+        notifier.service.stop()
+        notifier.service.set(policy=ROOT / "deploy/policy")
+        notifier.service.start()
 
 
 def test_a_rehearsal_in_english_that_may_be_acknowledged_already(notifier):
@@ -568,11 +596,19 @@ def test_two_instances_and_an_outage_longer_than_a_lease(notifier, workspace):
 
 
 def test_check_config_reads_the_templates(tmp_path):
-    def check(policy):
-        return subprocess.run([program("tongbao-notifier"), "--check-config", "--policy", policy], capture_output=True, text=True)
+    def check(policy, *more):
+        return subprocess.run([program("tongbao-notifier"), "--check-config", "--policy", policy, *more], capture_output=True, text=True)
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates/zh.json").write_text((ROOT / "deploy/policy/templates/zh.json").read_text())
     (tmp_path / "templates/en.json").write_text('{"subject": "{refrence}"}')
     bad = check(tmp_path)
     assert bad.returncode == 78 and "en.json: subject" in bad.stderr and "refrence" in bad.stderr
     assert check(ROOT / "deploy/policy").returncode == 0
+    for option, value, word in (("--smtp-url", "foo", "smtp://HOST"), ("--smtp-url", "smtp://", "smtp://HOST"),
+                                ("--public-url", "foo", "https://HOST"), ("--pg", "garbage", "--pg"),
+                                ("--admin-listen", "127.0.0.1", "HOST:PORT")):
+        bad = check(ROOT / "deploy/policy", option, value)
+        assert bad.returncode == 78 and word in bad.stderr, bad
+    good = check(ROOT / "deploy/policy", "--smtp-url", "smtps://[::1]:465", "--public-url", "https://example.org/x")
+    assert good.returncode == 0, good
+    assert check(ROOT / "deploy/policy", "--instance", "a", "--help").returncode == 0

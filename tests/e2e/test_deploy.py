@@ -168,6 +168,33 @@ def test_down_ends_when_a_pid_file_is_half_written(bare, noted):
     assert status == 0 and "stopping" not in output and not (bare / "var/run/intake.pid").exists()
 
 
+def test_down_where_nothing_was_set_up(bare):
+    shutil.rmtree(bare / "var")
+    assert run_bare(bare, "down") == (0, f"nothing was set up in {bare}\n")
+    assert not (bare / "var").exists()
+
+
+def test_the_ports_that_may_be_chosen_are_named(bare):
+    for ports in ("70000", "999", "x"):
+        status, output = run_bare(bare, "up", "--ports", ports)
+        assert status == 2 and output == "deploy/up: --ports: 1000 to 59999\n"
+
+
+@pytest.mark.parametrize("name", ["up", "down", "status"])
+def test_another_user_is_told_whose_it_is(bare, name):
+    (bare / "var/conf").mkdir()
+    (bare / "var/conf/settings").write_text("PORTS=7400 BROKERS=1 KAFKA=''\n")
+    for folder, mode in ((bare / "var/run", 0o555), (bare / "var/conf", 0), (bare / "var", 0o555), (bare, 0o755)):
+        folder.chmod(mode)
+    other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.getuid() == 0 else []
+    done = subprocess.run([*other, bare / "deploy" / name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, timeout=60, start_new_session=True)
+    (bare / "var").chmod(0o755)
+    assert done.returncode == 1, done.stdout
+    assert f"{bare}/var belongs to {bare.owner()}: run this as that user, or as root." in done.stdout
+    assert "line " not in done.stdout and "nothing is set up" not in done.stdout
+
+
 def test_what_maven_says_is_shown_and_what_to_do(bare):
     for said, shown in (("[ERROR] no route to repo", "no route"), ("killed", "killed"), ("", "")):
         stub(bare, "mvn", f"printf '%s' '{said}'; exit 1")
@@ -297,6 +324,66 @@ def test_up_again_starts_only_what_is_missing(checkout, up):
     after = {s["name"]: s["pid"] for s in checkout.status()["services"]}
     assert {n for n in before if before[n] != after[n]} == {"notifier"}
     assert re.search(r"reports, posted over HTTP +there", output)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(checkout, up):
+    dsn = checkout.env()["TONGBAO_PG"]
+    for command in ("deploy/status", "deploy/status --json", "deploy/demo/demo.py table --var var"):
+        done = subprocess.run(["bash", "-c", f"{command} | true"], cwd=checkout.dir, input=dsn + "\n",
+                              stderr=subprocess.PIPE, text=True, timeout=60)
+        assert done.stderr == ""
+
+
+def test_an_edited_policy_is_read_again(checkout, up):
+    def loads():
+        return [(checkout.dir / f"var/log/{name}.log").read_text("utf-8").count(said)
+                for name, said in (("classifier", "policy in force"), ("escalator", "policy loaded"))]
+    services, before = {s["name"]: s["pid"] for s in checkout.status()["services"]}, loads()
+    chains = checkout.dir / "deploy/policy/chains.json"
+    good = chains.read_text("utf-8")
+    edited = chains.with_suffix(".new")
+    edited.write_text(good + "\n", "utf-8")
+    os.utime(edited, (1, 1))  # moved there, and older than the service by its own account
+    edited.rename(chains)
+    assert re.search(r"services +all run, policy read again: classifier escalator", checkout.run("up"))
+    wait_until(lambda: loads() == [n + 1 for n in before], 10, "both have read it")
+    assert re.search(r"services +all run$", checkout.run("up"), re.M), "once"
+    for _ in range(2):
+        chains.write_text("{", "utf-8")
+        output = checkout.run("up", status=1)
+        assert "chains.json" in output and "is refused" in output and "stopped at step" in output
+    chains.write_text(good, "utf-8")
+    assert "policy read again" in checkout.run("up")
+    assert {s["name"]: s["pid"] for s in checkout.status()["services"]} == services
+
+
+def test_ports_that_are_taken_stop_nothing(checkout, up):
+    before = checkout.pids()
+    other = free_hundred()
+    with socket.create_server(("127.0.0.1", other + 10)):
+        output = checkout.run("up", "--ports", str(other), status=1)
+    assert f"port {other + 10} (PostgreSQL) is in use by" in output
+    assert "stopping" not in output and checkout.pids() == before
+    assert f"PORTS={checkout.ports}\n" in (checkout.dir / "var/conf/settings").read_text()
+
+
+def test_up_at_once_after_postgresql_was_killed(checkout, up):
+    killed = checkout.status()["postgres"]["pid"]
+    os.kill(killed, signal.SIGKILL)
+    checkout.run("up")
+    assert checkout.status()["postgres"]["pid"] not in (killed, None)
+
+
+def test_processes_are_found_without_their_pid_files(checkout, up):
+    before = sorted(checkout.pids())
+    shutil.rmtree(checkout.dir / "var/run")
+    assert all(s["pid"] in before for s in checkout.status()["services"])
+    assert re.search(r"services +all run", checkout.run("up"))
+    assert sorted(checkout.pids()) == before
+    shutil.rmtree(checkout.dir / "var/run")
+    checkout.run("down")
+    assert len(before) >= 8 and not [p for p in before if runs(p)]
+    checkout.run("up")
 
 
 def test_second_up_beside_the_first_is_refused(checkout, up):

@@ -77,6 +77,28 @@ static void text_is_read(void **state)
     assert_int_equal(got, row->want_ms);
 }
 
+static const struct why_row {
+    const char *name, *text, *why; /* NULL: it has not the form of a time, or is taken */
+} why_rows[] = {
+    {"why: a day that is taken", "2026-11-30T03:00:00+08:00", NULL},
+    {"why: another form", "30 November", NULL},
+    {"why: 31 November", "2026-11-31T03:00:00+08:00", "there is no such day"},
+    {"why: month 13", "2026-13-01T03:00:00+08:00", "there is no such day"},
+    {"why: 1926", "1926-11-22T03:00:00+08:00", "the year must be 1970 or later"},
+    {"why: hour 24", "2026-11-22T24:00:00Z", "there is no such time of day"},
+    {"why: out of UTC's years", "1970-01-01T00:00:00+00:01", "in UTC it must be"},
+};
+
+static void a_refusal_is_explained(void **state)
+{
+    const struct why_row *row = *state;
+    const char *got = clock_refusal(row->text, strlen(row->text));
+
+    assert_int_equal(got != NULL, row->why != NULL);
+    if (got)
+        assert_non_null(strstr(got, row->why));
+}
+
 static void every_prefix_is_refused(void **state)
 {
     static const char text[] = "2026-11-22T11:00:00.123+08:00";
@@ -206,6 +228,7 @@ int main(int argc, char **argv)
     static struct test_list list;
 
     TEST_ADD_ROWS(&list, rows, text_is_read);
+    TEST_ADD_ROWS(&list, why_rows, a_refusal_is_explained);
     TEST_ADD(&list, every_prefix_is_refused);
     TEST_ADD(&list, format_agrees_with_libc_and_is_read_back);
     TEST_ADD(&list, format_stays_in_its_range);

@@ -862,6 +862,9 @@ static const struct listen_row {
     {"listen: nothing", "", "HOST:PORT"},
     {"listen: IPv6 without brackets", "::1:80", "HOST:PORT"},
     {"listen: port is a word", "127.0.0.1:http", "127.0.0.1:http"},
+    {"listen: port beyond 16 bits", "127.0.0.1:65536", "0 to 65535"},
+    {"listen: port beyond 64 bits", "127.0.0.1:99999999999999999999", "0 to 65535"},
+    {"listen: port with a sign", "127.0.0.1:-1", "0 to 65535"},
     {"listen: not ours", "192.0.2.1:0", "choose an address of this machine"},
 };
 

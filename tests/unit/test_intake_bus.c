@@ -5,9 +5,12 @@
 #include <librdkafka/rdkafka_mock.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/http/client.h"
 #include "tests/support/test.h"
 
 #define TOPIC "mock.topic"
@@ -131,11 +134,63 @@ static void a_producer_that_broke_is_opened_anew(void **state)
     end(&b);
 }
 
+static bool is_ready(const struct bench *b)
+{
+    AUTO(auto_free) char *body = NULL;
+    char url[64];
+    struct http_transfer t = {.url = url, .method = "GET", .timeout_ms = DEADLINE_MS};
+    struct err err = {0};
+    size_t len = 0;
+    int status = 0;
+
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d/readyz", service_admin_port(b->svc));
+    assert_ok(http_fetch(&t, NULL, &status, &body, &len, &err), &err);
+    return strstr(body, "\"kafka\",\"ready\":true") != NULL;
+}
+
+static void wait_ready(const struct bench *b, bool wanted)
+{
+    int64_t until_ms = clock_mono_ms() + DEADLINE_MS;
+
+    while (is_ready(b) != wanted) {
+        assert_true(clock_mono_ms() < until_ms);
+        clock_sleep_ms(20);
+    }
+}
+
+/* A record that was given up leaves nothing waiting, and Kafka is away all the same. */
+static void without_kafka_it_is_not_ready(void **state)
+{
+    struct bench b = {0};
+    struct err err = {0};
+    int64_t until_ms;
+
+    (void)state;
+    begin(&b);
+    assert_int_equal(pthread_create(&b.main_thread, NULL, main_loop, &b), 0);
+    wait_ready(&b, true);
+    rd_kafka_mock_broker_set_down(b.cluster, 1);
+    wait_ready(&b, false); /* without any traffic */
+    assert_ok(send_one(&b, &err), &err);
+    until_ms = clock_mono_ms() + 2 * DEADLINE_MS;
+    while (atomic_load(&b.failed) == 0) {
+        assert_true(clock_mono_ms() < until_ms);
+        assert_false(is_ready(&b));
+        clock_sleep_ms(20);
+    }
+    for (int i = 0; i < 20; i++, clock_sleep_ms(50)) /* a few turns of the bus */
+        assert_false(is_ready(&b));
+    rd_kafka_mock_broker_set_up(b.cluster, 1);
+    wait_ready(&b, true);
+    end(&b);
+}
+
 int main(void)
 {
     static struct test_list list;
 
     TEST_ADD(&list, before_there_is_a_producer_sends_are_refused);
     TEST_ADD(&list, a_producer_that_broke_is_opened_anew);
+    TEST_ADD(&list, without_kafka_it_is_not_ready);
     return test_run("intake bus", &list);
 }

@@ -422,6 +422,12 @@ static const struct refusal_row {
     {"discovered too far ahead", REPORT,
      "{\"summary\":\"x\",\"discovered_at\":\"2026-11-21T19:10:00.001Z\"}", "/discovered_at",
      "future"},
+    {"31 November", REPORT, "{\"summary\":\"x\",\"discovered_at\":\"2026-11-31T03:00:00+08:00\"}",
+     "/discovered_at", "there is no such day"},
+    {"1926", REPORT, "{\"summary\":\"x\",\"discovered_at\":\"1926-11-22T03:00:00+08:00\"}",
+     "/discovered_at", "the year must be 1971 to 9998"},
+    {"1970", REPORT, "{\"summary\":\"x\",\"discovered_at\":\"1970-11-22T03:00:00+08:00\"}",
+     "/discovered_at", "the year must be 1971 to 9998"},
     {"hash of something else", REPORT,
      "{\"summary\":\"x\"," TIME
      ",\"evidence\":[{\"name\":\"a\"},{\"name\":\"b\",\"excerpt\":\"abc\",\"sha256\":"
@@ -481,15 +487,16 @@ static void ten_minutes_ahead_are_taken(void **state)
 /* ---- names, keys, rights */
 
 static const struct name_row {
-    const char *name, *in, *id, *reference; /* both NULL: refused */
+    const char *name, *in, *id, *reference; /* id NULL: refused, and why */
 } name_rows[] = {
     {"id", "11111111-1111-8111-8111-11111111111a", "11111111-1111-8111-8111-11111111111a", ""},
     {"id in capitals", "11111111-1111-8111-8111-11111111111A",
      "11111111-1111-8111-8111-11111111111a", ""},
-    {"reference", "TB-24H24H24H24H4", NULL, NULL},
-    {"empty", "", NULL, NULL},
-    {"id without hyphens", "11111111111181118111111111111111", NULL, NULL},
-    {"almost an id", "11111111-1111-8111-8111-11111111111", NULL, NULL},
+    {"a character mistyped", "TB-24H24H24H24H4", NULL, "a character is mistyped"},
+    {"a character too few", "TB-24H24H24H24H", NULL, "12 characters behind TB-"},
+    {"empty", "", NULL, "12 characters behind TB-"},
+    {"id without hyphens", "11111111111181118111111111111111", NULL, "neither"},
+    {"almost an id", "11111111-1111-8111-8111-11111111111", NULL, "neither"},
 };
 
 static void parse_name(void **state)
@@ -499,7 +506,7 @@ static void parse_name(void **state)
     struct err err = {0};
 
     if (!row->id) {
-        assert_fails(intake_parse_name(&name, row->in, &err), &err, ERR_INPUT, "neither");
+        assert_fails(intake_parse_name(&name, row->in, &err), &err, ERR_INPUT, row->reference);
         return;
     }
     assert_ok(intake_parse_name(&name, row->in, &err), &err);

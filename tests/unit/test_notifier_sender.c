@@ -120,6 +120,31 @@ static void each_comes_back_once(void **state)
     }
 }
 
+/* Messages that are rendered meanwhile follow one set of templates or the other. */
+static void templates_change_under_way(void **state)
+{
+    AUTO(auto_templates) struct templates *templates = NULL;
+    AUTO(auto_sender) struct sender *s = NULL;
+
+    (void)state;
+    open_sender(&s, &templates);
+    for (int64_t i = 0; i < JOBS; i++) {
+        struct templates *fresh = NULL;
+        struct err err = {0};
+
+        assert_ok(templates_load(&fresh, "deploy/policy", &err), &err);
+        sender_reload(s, fresh);
+        sender_send(s, make(&rows[0]));
+    }
+    for (size_t n = 0; n < JOBS;) {
+        struct job *jobs = take(s);
+
+        for (const struct job *job = jobs; job; job = job->next, n++)
+            assert_int_equal(job->verdict.fate, FATE_LATER); /* rendered, and the server is away */
+        jobs_free(jobs);
+    }
+}
+
 /* Jobs that nobody takes any more are freed, wherever they are. */
 static void closing_frees_what_is_left(void **state)
 {
@@ -141,6 +166,7 @@ int main(void)
 
     TEST_ADD_ROWS(&list, rows, check);
     TEST_ADD(&list, each_comes_back_once);
+    TEST_ADD(&list, templates_change_under_way);
     TEST_ADD(&list, closing_frees_what_is_left);
     return test_run("notifier_sender", &list);
 }

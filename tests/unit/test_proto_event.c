@@ -29,7 +29,7 @@ static const struct record_row {
     {"another key", "action.acknowledged", EVENT_ID, EVENT_ID, BODY, "/incident_id", INCIDENT},
     {"a key cut short", "action.acknowledged", EVENT_ID, "5b0f2a60", BODY, "/incident_id", "key"},
     {"a body of another type", "action.filed", EVENT_ID, INCIDENT, BODY, "/obligation_id",
-     "action.filed: is missing"},
+     "action.filed: /obligation_id: is missing"},
     {"not JSON", "action.acknowledged", EVENT_ID, INCIDENT, "{", "",
      "action.acknowledged: line 1, column 2"},
 };
