@@ -66,6 +66,39 @@ static bool make_parts(struct reader *r, struct err *err)
     return true;
 }
 
+static bool another_log(struct reader *r, struct reader_part *part, struct err *err);
+
+/* A log that ends just where the record to verify should stand would be waited at: nothing is out
+ * of range there. */
+static bool check_ends(struct reader *r, struct err *err)
+{
+    AUTO(auto_partitions)
+    rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new((int)r->parts_n);
+    rd_kafka_resp_err_t rc;
+    int at = 0;
+
+    for (size_t i = 0; i < r->parts_n; i++)
+        if (r->parts[i].verify >= 0)
+            rd_kafka_topic_partition_list_add(ends, r->parts[i].topic, r->parts[i].partition)
+                ->offset = RD_KAFKA_OFFSET_END;
+    if (ends->cnt == 0)
+        return true;
+    rc = rd_kafka_offsets_for_times(r->rk, ends, WATERMARK_TIMEOUT_MS);
+    if (rc)
+        return err_set(err, ERR_TRANSIENT, "ends of the partitions: %s", rd_kafka_err2str(rc));
+    for (size_t i = 0; i < r->parts_n; i++) {
+        struct reader_part *part = &r->parts[i];
+        const rd_kafka_topic_partition_t *end;
+
+        if (part->verify < 0)
+            continue;
+        end = &ends->elems[at++];
+        if (!end->err && end->offset >= 0 && end->offset <= part->verify)
+            return another_log(r, part, err);
+    }
+    return true;
+}
+
 /* Asks the owner where to begin, and hands that to librdkafka. */
 static bool begin(struct reader *r, struct err *err)
 {
@@ -80,6 +113,8 @@ static bool begin(struct reader *r, struct err *err)
         part->suspect_until = part->starts > READER_STARTS_MAX ? part->next + r->conf.suspects : 0;
         r->pending->elems[i].offset = part->verify >= 0 ? part->verify : part->next;
     }
+    if (!check_ends(r, err))
+        return false;
     rc = rd_kafka_assign(r->rk, r->pending);
     if (rc)
         return err_set(err, ERR_TRANSIENT, "assign: %s", rd_kafka_err2str(rc));
@@ -232,10 +267,14 @@ static struct reader_part *find_part(struct reader *r, const char *topic, int32_
     return NULL;
 }
 
-static bool another_log(struct reader *r, struct reader_part *part, int64_t low, struct err *err)
+static bool another_log(struct reader *r, struct reader_part *part, struct err *err)
 {
-    int64_t at = part->next;
+    int64_t at = part->next, low = 0, high = 0;
 
+    if (rd_kafka_query_watermark_offsets(r->rk, part->topic, part->partition, &low, &high,
+                                         WATERMARK_TIMEOUT_MS))
+        return err_set(err, ERR_TRANSIENT, "start of %s[%d] is not known", part->topic,
+                       (int)part->partition);
     if (!r->conf.owner.rewind(r->conf.owner.ctx, part, low, err))
         return err_wrap(err, "rewind %s[%d]", part->topic, (int)part->partition);
     log_at(LOG_ERROR, "the log is another one than before: reading it from its start",
@@ -274,7 +313,7 @@ static bool out_of_range(struct reader *r, const rd_kafka_message_t *msg, struct
         return err_set(err, ERR_TRANSIENT, "ends of %s[%d]: %s", topic, (int)msg->partition,
                        rd_kafka_err2str(rc));
     if (high < part->next)
-        return another_log(r, part, low, err);
+        return another_log(r, part, err);
     if (low > part->next)
         return found_gap(r, part, low, err);
     part->verify = -1; /* only the record before the beginning is gone */
@@ -325,18 +364,13 @@ static bool verify(struct reader *r, struct reader_part *part, rd_kafka_message_
                    struct err *err)
 {
     struct flow_record rec;
-    int64_t low = 0, high = 0;
 
     flow_record_of(&rec, msg);
     if (rec.offset == part->verify && rec.event_id && strcmp(rec.event_id, part->last_id) == 0) {
         part->verify = -1;
         return true;
     }
-    if (rd_kafka_query_watermark_offsets(r->rk, part->topic, part->partition, &low, &high,
-                                         WATERMARK_TIMEOUT_MS))
-        return err_set(err, ERR_TRANSIENT, "start of %s[%d] is not known", part->topic,
-                       (int)part->partition);
-    return another_log(r, part, low, err);
+    return another_log(r, part, err);
 }
 
 bool reader_poll(struct reader *r, int64_t wait_ms, rd_kafka_message_t **ret,
