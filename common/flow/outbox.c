@@ -13,6 +13,7 @@
 #include "common/flow/outbox_metrics.def"
 
 #define ROWS_MAX_BYTES  (256 * 1024 * 1024)
+#define MARK_EVERY_MS   100
 #define MARK_AFTER_MS   1000
 #define SWEEP_EVERY_MS  1000
 #define SWEEP_ROWS      500
@@ -74,7 +75,7 @@ struct outbox {
     PGresult *unsent;              /* read by outbox_write(), sent by outbox_relay() */
     struct buf topics, keys, headers, values;
     size_t rows_n;
-    int64_t acted_ms, sweep_due_ms, delete_due_ms;
+    int64_t acted_ms, mark_due_ms, sweep_due_ms, delete_due_ms;
 };
 
 static void columns_clear(struct outbox *o)
@@ -256,6 +257,7 @@ static bool mark(struct outbox *o, struct db *db, struct err *err)
     struct db_args args = {0};
     bool ok = true;
 
+    o->mark_due_ms = clock_mono_ms() + MARK_EVERY_MS;
     buf_init(&seqs, ROWS_MAX_BYTES);
     for (struct flight *f = o->flights; f; f = f->next)
         if (atomic_load(&f->state) == FLIGHT_ACKED)
@@ -298,7 +300,8 @@ bool outbox_has_rows(const struct outbox *o)
 
 bool outbox_write(struct outbox *o, struct db *db, struct err *err)
 {
-    return mark(o, db, err) && (o->rows_n == 0 || write_rows(o, db, err));
+    return (clock_mono_ms() < o->mark_due_ms || mark(o, db, err)) &&
+           (o->rows_n == 0 || write_rows(o, db, err));
 }
 
 /* ---- sending */

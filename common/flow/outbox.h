@@ -6,8 +6,8 @@
  * Order       outbox_write() also reads what is still unsent of the same incidents, whoever wrote
  *             it, and outbox_relay() sends all of it in the order it was written (hard case 2).
  *             Rows that this process has under way are left out.
- * Life        written, sent, acked; marked in the next transaction or after a second of rest; kept
- *             10 minutes; deleted.
+ * Life        written, sent, acked; marked in a transaction every 100 ms, or after a second of rest;
+ *             kept 10 minutes; deleted.
  */
 #ifndef COMMON_FLOW_OUTBOX_H
 #define COMMON_FLOW_OUTBOX_H

@@ -23,34 +23,62 @@ static void batch_clear(struct sink *s)
     s->batch_n = 0;
 }
 
+/* What was gathered becomes the batch, and the other way round. */
+static void batch_change(struct sink *s)
+{
+    struct gathered g = s->gathered;
+
+    s->gathered.batch = s->batch;
+    s->gathered.parts = s->batch_parts;
+    s->gathered.n = s->batch_n;
+    s->batch = g.batch;
+    s->batch_parts = g.parts;
+    s->batch_n = g.n;
+}
+
+static void clear_all(struct sink *s)
+{
+    batch_clear(s);
+    batch_change(s);
+    batch_clear(s);
+}
+
 static void sink_revoked(void *ctx)
 {
     struct sink *s = ctx;
 
-    batch_clear(s); /* read, not applied: whoever gets the partitions reads it again */
+    clear_all(s); /* read, not applied: whoever gets the partitions reads it again */
     if (s->ends)
         ends_set(s->ends, NULL, 0);
     s->is_ends_set = false;
 }
 
-static bool is_urgent(const struct sink *s, const struct flow_record *rec)
+static bool is_urgent(const struct sink *s, const char *topic)
 {
     for (size_t i = 0; i < s->conf.urgent.n; i++)
-        if (strcmp(rec->topic, s->conf.urgent.names[i]) == 0)
+        if (strcmp(topic, s->conf.urgent.names[i]) == 0)
             return true;
     return s->conf.urgent.n == 0;
 }
 
 static void batch_add(struct sink *s, rd_kafka_message_t *msg, struct reader_part *part)
 {
-    struct flow_record *rec = &s->batch[s->batch_n];
+    struct gathered *g = &s->gathered;
 
-    flow_record_of(rec, msg);
-    if (is_urgent(s, rec))
-        s->batch_due_ms = 0;
-    else if (s->batch_n == 0)
-        s->batch_due_ms = clock_mono_ms() + s->conf.gather_ms;
-    s->batch_parts[s->batch_n++] = part;
+    if (is_urgent(s, part->topic)) {
+        flow_record_of(&s->batch[s->batch_n], msg);
+        s->batch_parts[s->batch_n++] = part;
+        return;
+    }
+    if (g->n == 0)
+        g->due_ms = clock_mono_ms() + s->conf.gather_ms;
+    flow_record_of(&g->batch[g->n], msg);
+    g->parts[g->n++] = part;
+}
+
+static bool is_full(const struct sink *s)
+{
+    return s->batch_n + s->gathered.n == (size_t)s->conf.batch_max;
 }
 
 /* Takes what is already there; waits only while nothing has to be applied. */
@@ -58,7 +86,7 @@ static bool collect(struct sink *s, int64_t wait_ms, struct err *err)
 {
     bool took = false;
 
-    while (s->batch_n < (size_t)s->conf.batch_max) {
+    while (!is_full(s)) {
         rd_kafka_message_t *msg = NULL;
         struct reader_part *part = NULL;
 
@@ -145,28 +173,43 @@ static int64_t wait_of(const struct sink *s)
     int64_t now_ms = clock_mono_ms();
     int64_t tick_ms = s->conf.tick ? s->tick_due_ms - now_ms : IDLE_MS;
     int64_t caught_up_ms = s->caught_up_due_ms - now_ms;
-    int64_t batch_ms = s->batch_n > 0 ? s->batch_due_ms - now_ms : IDLE_MS;
+    int64_t gathered_ms = s->gathered.n > 0 ? s->gathered.due_ms - now_ms : IDLE_MS;
     int64_t wait_ms = tick_ms < caught_up_ms ? tick_ms : caught_up_ms;
 
-    wait_ms = batch_ms < wait_ms ? batch_ms : wait_ms;
+    wait_ms = gathered_ms < wait_ms ? gathered_ms : wait_ms;
     if (!s->has_begun)
         return IDLE_MS;
     return wait_ms < 0 ? 0 : wait_ms < IDLE_MS ? wait_ms : IDLE_MS;
+}
+
+static bool apply_batch(struct sink *s, struct err *err)
+{
+    FAILPOINT("sink.polled");
+    if (!sink_apply_batch(s, err))
+        return false;
+    batch_clear(s);
+    return true;
+}
+
+/* What is urgent never waits for what was gathered, which makes a transaction of its own. */
+static bool apply(struct sink *s, struct err *err)
+{
+    bool is_due = s->gathered.n > 0 && (is_full(s) || clock_mono_ms() >= s->gathered.due_ms);
+
+    if (s->batch_n > 0 && !apply_batch(s, err))
+        return false;
+    if (!is_due)
+        return true;
+    batch_change(s);
+    return apply_batch(s, err);
 }
 
 static bool turn(struct sink *s, struct err *err)
 {
     if (outbox_broken(s->outbox))
         return err_set(err, ERR_TRANSIENT, "the producer is broken");
-    if (!collect(s, wait_of(s), err))
+    if (!collect(s, wait_of(s), err) || !apply(s, err))
         return false;
-    if (s->batch_n == (size_t)s->conf.batch_max ||
-        (s->batch_n > 0 && clock_mono_ms() >= s->batch_due_ms)) {
-        FAILPOINT("sink.polled");
-        if (!sink_apply_batch(s, err))
-            return false;
-        batch_clear(s);
-    }
     if (!s->has_begun)
         return true;
     /* Time goes on without partitions: what is due is rows, and rows are locked. */
@@ -259,12 +302,10 @@ static bool open_kafka(struct sink *s, struct err *err)
 {
     const char *outputs[OUTPUTS_MAX];
     size_t n = 0;
-    struct producer_conf out = {
-        .kafka = s->conf.kafka,
-        .inflight_max = INFLIGHT_MAX,
-        .give_up_ms = GIVE_UP_MS,
-        .linger_us = 200, /* the records of one incident travel, and are flushed, as one batch */
-        .topics = outputs};
+    struct producer_conf out = {.kafka = s->conf.kafka,
+                                .inflight_max = INFLIGHT_MAX,
+                                .give_up_ms = GIVE_UP_MS,
+                                .topics = outputs};
     struct reader_conf in = {
         .kafka = s->conf.kafka,
         .group = s->conf.group,
@@ -293,7 +334,9 @@ bool sink_open(struct sink **ret, const struct sink_conf *conf, struct err *err)
     s->forget_due_ms = clock_mono_ms() + FORGET_EVERY_MS;
     s->batch = calloc((size_t)conf->batch_max, sizeof(*s->batch));
     s->batch_parts = calloc((size_t)conf->batch_max, sizeof(struct reader_part *));
-    if (!s->batch || !s->batch_parts)
+    s->gathered.batch = calloc((size_t)conf->batch_max, sizeof(*s->batch));
+    s->gathered.parts = calloc((size_t)conf->batch_max, sizeof(struct reader_part *));
+    if (!s->batch || !s->batch_parts || !s->gathered.batch || !s->gathered.parts)
         return err_memory(err);
     if (!open_database(s, err) || !open_kafka(s, err))
         return false;
@@ -308,11 +351,13 @@ void sink_close(struct sink *s)
     ends_close(s->ends); /* it asks through the consumer that goes next */
     s->ends = NULL;
     reader_close(s->reader);
-    batch_clear(s);
+    clear_all(s);
     outbox_close(s->outbox);
     db_close(s->db);
     free(s->all_statements);
     free(s->batch);
     free(s->batch_parts);
+    free(s->gathered.batch);
+    free(s->gathered.parts);
     free(s);
 }

@@ -23,8 +23,8 @@
  *             timers know up to when they have heard everything.
  * Outbox      sink_publish() inside apply or tick. After the commit all unsent rows of the
  *             incidents concerned are sent in order, whoever wrote them (hard case 2); acked rows
- *             are marked in the next transaction or after 1 s of rest, kept 10 minutes (hard case
- *             7), then deleted. Rows that wait longer than 5 s are swept by any process.
+ *             are marked in a transaction every 100 ms or after 1 s of rest, kept 10 minutes (hard
+ *             case 7), then deleted. Rows that wait longer than 5 s are swept by any process.
  * Poison, beginning, fencing   as in pipe.h.
  */
 #ifndef COMMON_FLOW_SINK_H
@@ -65,8 +65,9 @@ struct sink_conf {
     const char *dead_topic;
     int64_t batch_max, tick_ms;
     /* How long a record may wait for others to be applied with it, unless it is of an urgent topic:
-     * a transaction and a flush cost as much for one as for a hundred. With nothing urgent the
-     * broker does the waiting, for each of its answers costs it a look at every partition. */
+     * a transaction and a flush cost as much for one as for a hundred. What is urgent is applied
+     * without them. With nothing urgent the broker does the waiting, for each of its answers costs
+     * it a look at every partition. */
     int64_t gather_ms;
     struct flow_topics urgent;
     /* The service's own statements, prepared on the sink's connection. */

@@ -15,6 +15,13 @@
 
 #define ANSWER_MS 10000 /* PostgreSQL is taken for gone when it is silent so long */
 
+struct gathered { /* records that are not urgent, until they are due */
+    struct flow_record *batch;
+    struct reader_part **parts;
+    size_t n;
+    int64_t due_ms;
+};
+
 struct sink {
     struct sink_conf conf;
     struct db_statement *all_statements;
@@ -22,10 +29,10 @@ struct sink {
     struct outbox *outbox;
     struct reader *reader;
     struct ends *ends;
-    struct flow_record *batch;
+    struct flow_record *batch; /* what is applied next */
     struct reader_part **batch_parts;
     size_t batch_n;
-    int64_t batch_due_ms; /* when it is applied at the latest */
+    struct gathered gathered;
     bool is_ends_set;
     bool has_begun; /* it had partitions, and with them the database, once */
     int64_t tick_due_ms, caught_up_due_ms, hint_due_ms, forget_due_ms;

@@ -87,6 +87,55 @@ static void acks_each_once(void **state)
     assert_false(producer_broken(p));
 }
 
+#define KEYS     16
+#define PER_KEY  50
+#define OVERLAPS 1000000 /* what an overlapping callback adds: more than any order could */
+
+struct sequence { /* one key's acknowledgements */
+    struct fates *fates;
+    atomic_int *inside;
+    int number, *next;
+    atomic_int *wrong;
+};
+
+static void on_ack_in_order(void *ctx, const struct err *err)
+{
+    struct sequence *seq = ctx;
+
+    if (atomic_fetch_add(seq->inside, 1) != 0)
+        atomic_fetch_add(seq->wrong, OVERLAPS);
+    if (seq->number != (*seq->next)++)
+        atomic_fetch_add(seq->wrong, 1);
+    on_ack(seq->fates, err);
+    atomic_fetch_sub(seq->inside, 1);
+}
+
+static void keeps_a_keys_order_and_calls_back_one_at_a_time(void **state)
+{
+    static struct sequence sequences[PER_KEY][KEYS];
+    struct producer_conf conf = conf_of(KEYS * PER_KEY, 5000);
+    AUTO(auto_producer) struct producer *p = NULL;
+    struct fates fates = {0};
+    atomic_int inside = 0, wrong = 0;
+    int next[KEYS] = {0};
+    struct err err = {0};
+
+    (void)state;
+    assert_ok(producer_open(&p, &conf, &err), &err);
+    for (int n = 0; n < PER_KEY; n++)
+        for (int k = 0; k < KEYS; k++) {
+            const char key = (char)('a' + k);
+            struct record rec = record_of("value", 5);
+
+            rec.key = &key;
+            sequences[n][k] = (struct sequence){&fates, &inside, n, &next[k], &wrong};
+            assert_ok(producer_send(p, &rec, on_ack_in_order, &sequences[n][k], &err), &err);
+        }
+    wait_for(&fates, KEYS * PER_KEY);
+    assert_int_equal(atomic_load(&fates.acked), KEYS * PER_KEY);
+    assert_int_equal(atomic_load(&wrong), 0);
+}
+
 static void tells_of_a_broker_that_is_gone(void **state)
 {
     struct producer_conf conf = conf_of(10, 500);
@@ -200,6 +249,7 @@ int main(void)
     static struct test_list list;
 
     TEST_ADD(&list, acks_each_once);
+    TEST_ADD(&list, keeps_a_keys_order_and_calls_back_one_at_a_time);
     TEST_ADD(&list, tells_of_a_broker_that_is_gone);
     TEST_ADD(&list, is_bounded);
     TEST_ADD(&list, refuses_what_is_too_large);
