@@ -39,9 +39,7 @@ const struct db_statement sink_statements[] = {
      "INSERT INTO kafka_gap (consumer_group, topic, partition, from_offset, to_offset)"
      " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (consumer_group, topic, partition, from_offset)"
      " DO UPDATE SET to_offset = EXCLUDED.to_offset"},
-    /* Longer than the topics keep their records (proto/topics.def), so that no repeat is taken for new. */
-    {"sink_forget", "DELETE FROM seen WHERE event_id IN (SELECT event_id FROM seen"
-                    " WHERE applied_at < now() - interval '180 days' LIMIT 5000)"},
+    {"sink_forget", "SELECT sink_forget()"},
 };
 const size_t sink_statements_n = ARRAY_LEN(sink_statements);
 

@@ -315,6 +315,7 @@ static bool hand_out(struct notify *n, struct sink_tx *tx, struct err *err)
 
 static bool claim(struct notify *n, struct sink_tx *tx, bool *ret_more, struct err *err)
 {
+    int64_t now_ms = clock_mono_ms();
     size_t inflight_max = (size_t)n->conf->inflight_max, claimed;
     const struct claim_terms terms = {.topic = topics[TOPIC_ESCALATION].name,
                                       .n = inflight_max - n->in_hand_n,
@@ -322,9 +323,12 @@ static bool claim(struct notify *n, struct sink_tx *tx, bool *ret_more, struct e
                                       .now_ms = tx->now_ms,
                                       .lease_ms = n->conf->send_timeout_ms + LEASE_EXTRA_MS,
                                       .grace_ms = n->conf->grace_ms,
-                                      .may_take_over = clock_mono_ms() >= n->take_over_ms};
+                                      .may_recover = now_ms >= n->recover_due_ms,
+                                      .may_take_over = now_ms >= n->take_over_ms};
 
-    n->look_due_ms = clock_mono_ms() + LOOK_EVERY_MS;
+    n->look_due_ms = now_ms + LOOK_EVERY_MS;
+    if (terms.may_recover)
+        n->recover_due_ms = now_ms + LOOK_EVERY_MS;
     if (!store_claim(tx->db, &n->who, &terms, &claimed, err))
         return false;
     n->has_claims = claimed > 0;

@@ -28,8 +28,8 @@ struct notify {
     size_t in_hand_n;                 /* with the sender, or back */
     char (*in_hand)[ID_TEXT_LEN + 1]; /* their notification ids, in_hand_n of conf.inflight_max */
     bool has_claims;                  /* there may be committed claims that are not in hand */
-    int64_t look_due_ms, directory_due_ms; /* monotonic */
-    int64_t turn_ms;                       /* monotonic; of the last tick */
+    int64_t look_due_ms, recover_due_ms, directory_due_ms; /* monotonic */
+    int64_t turn_ms;                                       /* monotonic; of the last tick */
     int64_t take_over_ms;   /* monotonic; others' claims that ran out are left alone until then */
     int64_t drain_until_ms; /* monotonic; set: nothing new is claimed */
 };

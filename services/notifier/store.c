@@ -319,7 +319,7 @@ bool store_claim(struct db *db, const struct claimant *who, const struct claim_t
     db_arg_time(&args, terms->now_ms - terms->grace_ms);
     db_arg_int(&args, (int64_t)terms->n);
     db_arg_int(&args, (int64_t)terms->share);
-    if (!db_run(db, "message_recover", &recover, NULL, err) ||
+    if ((terms->may_recover && !db_run(db, "message_recover", &recover, NULL, err)) ||
         !run_counted(db, "message_claim", &args, &claimed, err))
         return false;
     *ret_n = (size_t)claimed;

@@ -50,7 +50,8 @@ struct claim_terms {
     size_t n;          /* messages at most */
     size_t share;      /* of one receiver in hand at most: one that hangs must not hold all */
     int64_t now_ms, lease_ms, grace_ms;
-    bool may_take_over; /* claims of other instances that ran out */
+    bool may_recover;   /* look for claims whose process is gone, too */
+    bool may_take_over; /* then also those of other instances that ran out */
 };
 /* Claims due messages; *ret_n says how many. */
 bool store_claim(struct db *db, const struct claimant *who, const struct claim_terms *terms,

@@ -54,3 +54,10 @@ BEGIN
         RAISE EXCEPTION 'offset of % % is not %: another instance has it', a_topic, a_partition, a_expected USING ERRCODE = 'TB001';
     END IF;
 END $$;
+
+-- Ids older than any record that a topic keeps (proto/topics.def), so that no repeat is taken for new; a few at a time. A BRIN index is read
+-- by a bitmap, which the services do without (common/db/db.c).
+CREATE OR REPLACE FUNCTION sink_forget() RETURNS void LANGUAGE plpgsql SET enable_bitmapscan = on AS $$
+BEGIN
+    DELETE FROM seen WHERE event_id IN (SELECT event_id FROM seen WHERE applied_at < now() - interval '180 days' LIMIT 5000);
+END $$;
