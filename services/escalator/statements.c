@@ -42,8 +42,9 @@ const struct db_statement escalator_statements[] = {
                             " FOR UPDATE SKIP LOCKED"},
     {"load_runs", "SELECT " RUN_COLUMNS " FROM chain_run WHERE incident_id = ANY ($1::uuid[])"
                   " ORDER BY incident_id, chain"},
-    {"load_calls", "SELECT " CALL_COLUMNS " FROM escalation JOIN unnest($1::uuid[], $2::int[])"
-                   " AS w (incident_id, generation) USING (incident_id, generation)"
+    {"load_calls", "SELECT " CALL_COLUMNS " FROM escalation"
+                   " JOIN (SELECT incident_id, generation FROM incident"
+                   " WHERE incident_id = ANY ($1::uuid[])) AS i USING (incident_id, generation)"
                    " ORDER BY incident_id, chain, step, occurrence, role"},
     {"load_owed", "SELECT DISTINCT ON (incident_id, regime, duty) " OWED_COLUMNS
                   " FROM obligation WHERE incident_id = ANY ($1::uuid[])"

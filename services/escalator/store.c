@@ -220,60 +220,25 @@ static bool read_rows(const PGresult *res, struct batch *b, read_row_fn *read_ro
     return true;
 }
 
-typedef bool is_wanted_fn(const struct incident *inc);
-
-static bool is_known(const struct incident *inc)
-{
-    return inc->is_open;
-}
-
-static bool is_waiting(const struct incident *inc)
-{
-    return !inc->is_graded;
-}
-
-/* A statement that takes the ids of some incidents (and their generations), and what reads its rows. */
+/* What belongs to incidents: each statement takes their ids, and each row begins with one. */
 static const struct child {
     const char *statement;
-    is_wanted_fn *is_wanted;
-    bool with_generation;
     read_row_fn *read_row;
 } children[] = {
-    {"load_runs", is_known, false, read_run},
-    {"load_calls", is_known, true, read_call},
-    {"load_owed", is_known, false, read_owed},
-    {"load_early", is_waiting, false, read_early},
+    {"load_runs", read_run},
+    {"load_calls", read_call},
+    {"load_owed", read_owed},
+    {"load_early", read_early},
 };
 
-static bool ask_child(struct store *s, struct db *db, struct batch *b, const struct child *child,
-                      PGresult **ret, struct err *err)
+static bool ask_ids(struct store *s, struct db *db, struct batch *b, const char *statement,
+                    PGresult **ret, struct err *err)
 {
     for (size_t i = 0; i < b->incidents_n; i++) {
-        if (!child->is_wanted(&b->incidents[i]))
-            continue;
         columns_row(&s->columns);
         put_id(&s->columns, &b->incidents[i].id);
-        if (child->with_generation)
-            put_int(&s->columns, b->incidents[i].generation);
     }
-    return columns_ask(&s->columns, db, child->statement, ret, err);
-}
-
-/* All of the first n kinds of rows, in one round trip. */
-static bool load_children(struct store *s, struct db *db, struct batch *b, size_t n,
-                          struct err *err)
-{
-    PGresult *answers[ARRAY_LEN(children)] = {0};
-    bool ok = true;
-
-    for (size_t i = 0; ok && i < n; i++)
-        ok = ask_child(s, db, b, &children[i], &answers[i], err);
-    ok = ok && db_settle(db, err);
-    for (size_t i = 0; i < n; i++) {
-        ok = ok && (!answers[i] || read_rows(answers[i], b, children[i].read_row, err));
-        PQclear(answers[i]);
-    }
-    return ok;
+    return columns_ask(&s->columns, db, statement, ret, err);
 }
 
 static bool take_ids(struct batch *b, const struct id *ids, size_t n, struct err *err)
@@ -287,39 +252,44 @@ static bool take_ids(struct batch *b, const struct id *ids, size_t n, struct err
     return true;
 }
 
-static bool lock(struct store *s, struct db *db, struct batch *b, const char *statement,
+/* In one round trip. The rows of each statement are those of its own moment, so what comes after the lock is what the lock holds. */
+static bool load(struct store *s, struct db *db, struct batch *b, const char *lock, size_t n,
                  struct err *err)
 {
-    AUTO(auto_result) PGresult *res = NULL;
+    PGresult *locked = NULL, *answers[ARRAY_LEN(children)] = {0};
+    bool ok = ask_ids(s, db, b, lock, &locked, err);
 
-    for (size_t i = 0; i < b->incidents_n; i++) {
-        columns_row(&s->columns);
-        put_id(&s->columns, &b->incidents[i].id);
+    for (size_t i = 0; ok && i < n; i++)
+        ok = ask_ids(s, db, b, children[i].statement, &answers[i], err);
+    ok = ok && db_settle(db, err) && (!locked || read_rows(locked, b, read_incident, err));
+    for (size_t i = 0; i < n; i++) {
+        ok = ok && (!answers[i] || read_rows(answers[i], b, children[i].read_row, err));
+        PQclear(answers[i]);
     }
-    return columns_run(&s->columns, db, statement, 0, &res, err) &&
-           (!res || read_rows(res, b, read_incident, err));
+    PQclear(locked);
+    return ok;
 }
 
 bool store_load(struct store *s, struct db *db, const struct id *ids, size_t n, struct batch *b,
                 struct err *err)
 {
-    return take_ids(b, ids, n, err) && lock(s, db, b, "lock_incidents", err) &&
-           load_children(s, db, b, ARRAY_LEN(children), err);
+    return take_ids(b, ids, n, err) && load(s, db, b, "lock_incidents", ARRAY_LEN(children), err);
 }
 
+/* Time takes no early action up. */
 bool store_load_free(struct store *s, struct db *db, const struct id *ids, size_t n,
                      struct batch *b, struct err *err)
 {
-    size_t known = 0;
+    size_t locked = 0;
 
-    if (!take_ids(b, ids, n, err) || !lock(s, db, b, "lock_free_incidents", err))
+    if (!take_ids(b, ids, n, err) ||
+        !load(s, db, b, "lock_free_incidents", ARRAY_LEN(children) - 1, err))
         return false;
     for (size_t i = 0; i < n; i++)
         if (b->incidents[i].is_open)
-            b->incidents[known++] = b->incidents[i];
-    b->incidents_n = known;
-    return load_children(s, db, b, ARRAY_LEN(children) - 1,
-                         err); /* time takes no early action up */
+            b->incidents[locked++] = b->incidents[i];
+    b->incidents_n = locked;
+    return true;
 }
 
 /* --- rows out ---------------------------------------------------------------------------------- */
