@@ -17,21 +17,10 @@ struct sent { /* one per record under way; librdkafka carries it as the message'
     void *ctx;
 };
 
-/* The broker takes one request of a connection at a time, and librdkafka puts one partition into a
- * request: while one partition's records are flushed the others wait, unless they have a connection
- * of their own. A lane is such a connection; a key has always the same one. */
-#define LANES 4
-
-struct lane {
+struct producer {
     rd_kafka_t *rk;
     pthread_t poller;
     bool has_poller;
-    struct producer *owner;
-};
-
-struct producer {
-    struct lane lanes[LANES];
-    pthread_mutex_t settling; /* the pollers call back one at a time */
     atomic_bool stop, broken;
     _Atomic int64_t inflight;
     int64_t inflight_max;
@@ -39,9 +28,7 @@ struct producer {
 
 static void settle(struct producer *p, struct sent *sent, const struct err *err)
 {
-    pthread_mutex_lock(&p->settling);
     sent->fn(sent->ctx, err);
-    pthread_mutex_unlock(&p->settling);
     free(sent);
     atomic_fetch_sub(&p->inflight, 1);
 }
@@ -76,10 +63,10 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 
 static void *poll_loop(void *arg)
 {
-    struct lane *lane = arg;
+    struct producer *p = arg;
 
-    while (!atomic_load(&lane->owner->stop))
-        rd_kafka_poll(lane->rk, 100);
+    while (!atomic_load(&p->stop))
+        rd_kafka_poll(p->rk, 100);
     return NULL;
 }
 
@@ -91,8 +78,15 @@ static bool set_int(rd_kafka_conf_t *conf, const char *key, int64_t value, struc
     return kafka_set(conf, key, text, err);
 }
 
-static bool open_lane(struct producer *p, struct lane *lane, const struct producer_conf *conf,
-                      struct err *err)
+static bool set_linger(rd_kafka_conf_t *conf, int64_t us, struct err *err)
+{
+    char ms[24];
+
+    snprintf(ms, sizeof(ms), "%lld.%03lld", (long long)us / 1000, (long long)us % 1000);
+    return kafka_set(conf, "linger.ms", ms, err);
+}
+
+static bool start(struct producer *p, const struct producer_conf *conf, struct err *err)
 {
     rd_kafka_conf_t *rk_conf = NULL;
 
@@ -101,7 +95,7 @@ static bool open_lane(struct producer *p, struct lane *lane, const struct produc
     if (!kafka_set(rk_conf, "enable.idempotence", "true", err) ||
         !kafka_set(rk_conf, "acks", "all", err) ||
         !kafka_set(rk_conf, "partitioner", "murmur2_random", err) ||
-        !kafka_set(rk_conf, "linger.ms", "0", err) ||
+        !set_linger(rk_conf, conf->linger_us, err) ||
         !set_int(rk_conf, "message.timeout.ms", conf->give_up_ms, err) ||
         !set_int(rk_conf, "queue.buffering.max.messages", conf->inflight_max, err) ||
         !kafka_set(rk_conf, "message.max.bytes", "2097152", err)) {
@@ -111,24 +105,12 @@ static bool open_lane(struct producer *p, struct lane *lane, const struct produc
     rd_kafka_conf_set_opaque(rk_conf, p);
     rd_kafka_conf_set_dr_msg_cb(rk_conf, on_delivery);
     rd_kafka_conf_set_error_cb(rk_conf, on_error);
-    lane->owner = p;
-    if (!kafka_new(&lane->rk, RD_KAFKA_PRODUCER, rk_conf, err))
+    if (!kafka_new(&p->rk, RD_KAFKA_PRODUCER, rk_conf, err))
         return false;
-    if (pthread_create(&lane->poller, NULL, poll_loop, lane) != 0)
+    if (pthread_create(&p->poller, NULL, poll_loop, p) != 0)
         return err_set(err, ERR_FATAL, "no thread for the producer");
-    return lane->has_poller = true;
-}
-
-/* All are opened before the first is waited for. */
-static bool start(struct producer *p, const struct producer_conf *conf, struct err *err)
-{
-    for (size_t i = 0; i < LANES; i++)
-        if (!open_lane(p, &p->lanes[i], conf, err))
-            return false;
-    for (size_t i = 0; i < LANES; i++)
-        if (!kafka_warm(p->lanes[i].rk, conf->topics, conf->topics_n, OPEN_TIMEOUT_MS, err))
-            return false;
-    return true;
+    p->has_poller = true;
+    return kafka_warm(p->rk, conf->topics, conf->topics_n, OPEN_TIMEOUT_MS, err);
 }
 
 bool producer_open(struct producer **ret, const struct producer_conf *conf, struct err *err)
@@ -138,39 +120,31 @@ bool producer_open(struct producer **ret, const struct producer_conf *conf, stru
     if (!p)
         return err_memory(err);
     p->inflight_max = conf->inflight_max;
-    pthread_mutex_init(&p->settling, NULL);
     if (!start(p, conf, err))
         return err_wrap(err, "producer");
     *ret = TAKE(p);
     return true;
 }
 
-static void wait_for_acks(const struct producer *p, int64_t wait_ms)
-{
-    int64_t until_ms = clock_mono_ms() + wait_ms;
-
-    while (atomic_load(&p->inflight) > 0 && clock_mono_ms() < until_ms)
-        clock_sleep_ms(1);
-}
-
 void producer_close(struct producer *p)
 {
+    int64_t until_ms = clock_mono_ms() + CLOSE_TIMEOUT_MS;
+
     if (!p)
         return;
-    wait_for_acks(p, CLOSE_TIMEOUT_MS);
-    if (atomic_load(&p->inflight) > 0) {
-        for (size_t i = 0; i < LANES; i++)
-            rd_kafka_purge(p->lanes[i].rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-        wait_for_acks(p, 1000);
+    while (p->has_poller && atomic_load(&p->inflight) > 0 && clock_mono_ms() < until_ms)
+        clock_sleep_ms(1); /* the poller delivers the last acks */
+    if (p->rk && atomic_load(&p->inflight) > 0) {
+        rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        until_ms = clock_mono_ms() + 1000;
+        while (atomic_load(&p->inflight) > 0 && clock_mono_ms() < until_ms)
+            clock_sleep_ms(1);
     }
     atomic_store(&p->stop, true);
-    for (size_t i = 0; i < LANES; i++) {
-        if (p->lanes[i].has_poller)
-            pthread_join(p->lanes[i].poller, NULL);
-        if (p->lanes[i].rk)
-            rd_kafka_destroy(p->lanes[i].rk);
-    }
-    pthread_mutex_destroy(&p->settling);
+    if (p->has_poller)
+        pthread_join(p->poller, NULL);
+    if (p->rk)
+        rd_kafka_destroy(p->rk);
     free(p);
 }
 
@@ -185,16 +159,6 @@ static rd_kafka_headers_t *headers_of(const struct record *rec)
     return headers;
 }
 
-/* As many lanes as divide the partitions: then a partition has one lane, too. */
-static rd_kafka_t *lane_of(const struct producer *p, const struct record *rec)
-{
-    int32_t at =
-        rec->key ? rd_kafka_msg_partitioner_murmur2(NULL, rec->key, rec->key_len, LANES, NULL, NULL)
-                 : 0;
-
-    return p->lanes[at].rk;
-}
-
 static bool hand_on(struct producer *p, const struct record *rec, struct sent *sent,
                     struct err *err)
 {
@@ -204,7 +168,7 @@ static bool hand_on(struct producer *p, const struct record *rec, struct sent *s
         void *out;
     } value = {.in = rec->value}, key = {.in = rec->key};
     rd_kafka_resp_err_t rc = rd_kafka_producev(
-        lane_of(p, rec), RD_KAFKA_V_TOPIC(rec->topic), RD_KAFKA_V_KEY(key.out, rec->key_len),
+        p->rk, RD_KAFKA_V_TOPIC(rec->topic), RD_KAFKA_V_KEY(key.out, rec->key_len),
         RD_KAFKA_V_VALUE(value.out, rec->value_len), RD_KAFKA_V_HEADERS(headers),
         RD_KAFKA_V_OPAQUE(sent), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
 

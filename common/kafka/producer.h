@@ -4,9 +4,7 @@
  * Threads     producer_send() from any. Callbacks run on the producer's own thread, one at a time;
  *             they must not block. All else: the thread that opened it.
  * Ownership   The record is copied. `ctx` is borrowed until its callback has run.
- * Bounds      inflight_max records; one more is ERR_TRANSIENT at once. Four connections.
- * Order       Records of one key arrive in the order in which they were sent.
- * Linger      None: a batch is what came while the one before was under way.
+ * Bounds      inflight_max records; one more is ERR_TRANSIENT at once.
  * Guarantee   Acked: every in-sync replica has it (acks=all, idempotent).
  * Time        Stops trying after give_up_ms; the callback comes LATER (librdkafka 2.0.2, broker
  *             gone: 3 s set, 4 to 10 s seen). Hard limit? Keep your own clock.
@@ -31,6 +29,7 @@ struct producer_conf {
     struct kafka_conf kafka;
     int64_t inflight_max;      /* records */
     int64_t give_up_ms;        /* message.timeout.ms */
+    int64_t linger_us;         /* how long a record waits for others to travel with */
     const char *const *topics; /* warmed before producer_open() returns */
     size_t topics_n;
 };
