@@ -131,10 +131,12 @@ static bool connect_anew(struct db *db, struct err *err)
 
     /* Each question of a service has its index: a plan that was made while the tables were empty
      * must not read whole tables when they are not. Nor by a bitmap: only a plain index scan marks
-     * the entries of dead rows, and an index of what is still to do has few others. */
+     * the entries of dead rows, and an index of what is still to do has few others. So there is
+     * one plan to a question, and it is made once. */
     snprintf(options, sizeof(options),
              "-c lock_timeout=2s -c idle_in_transaction_session_timeout=3s -c TimeZone=UTC "
-             "-c jit=off -c enable_seqscan=off -c enable_bitmapscan=off%s%s",
+             "-c jit=off -c enable_seqscan=off -c enable_bitmapscan=off "
+             "-c plan_cache_mode=force_generic_plan -c work_mem=32MB%s%s",
              db->conf.schema ? " -c search_path=" : "", db->conf.schema ? db->conf.schema : "");
     /* Given first and expanded: what the connection string says is overridden by what follows. */
     db->conn = PQconnectdbParams(keys, values, 1);

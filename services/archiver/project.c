@@ -67,13 +67,11 @@ static void report(const struct event *ev, int64_t appended_ms, project_emit_fn 
     emit(ctx, &row);
 }
 
-static void grade(const struct event *ev, int64_t appended_ms, project_emit_fn *emit, void *ctx)
+static void decision(const struct event *ev, int64_t appended_ms, project_emit_fn *emit, void *ctx)
 {
     const struct incident_classified *b = ev->incident_classified;
-    struct row row = row_of(ROW_GRADE, ev);
+    struct row row = row_of(ROW_DECISION, ev);
 
-    if (b->refused_why)
-        return; /* it repeats the grade that stands; the timeline has it */
     text(&row, ev->id.text);
     number(&row, true, b->revision);
     word(&row, true, &category_table, (int)b->category);
@@ -86,6 +84,24 @@ static void grade(const struct event *ev, int64_t appended_ms, project_emit_fn *
     yes(&row, b->needs_human);
     word(&row, true, &scope_table, (int)b->decided_by);
     text(&row, b->why);
+    text(&row, b->policy_version);
+    time_of(&row, true, appended_ms);
+    emit(ctx, &row);
+}
+
+static void grade(const struct event *ev, int64_t appended_ms, project_emit_fn *emit, void *ctx)
+{
+    const struct incident_classified *b = ev->incident_classified;
+    struct row row = row_of(ROW_GRADE, ev);
+
+    if (b->refused_why)
+        return; /* it repeats the grade that stands; the timeline has it */
+    decision(ev, appended_ms, emit, ctx);
+    number(&row, true, b->revision);
+    word(&row, true, &category_table, (int)b->category);
+    word(&row, true, &level_table, (int)b->level);
+    word(&row, true, &gbt20986_table, (int)b->gbt20986->name);
+    yes(&row, b->needs_human);
     text(&row, b->policy_version);
     time_of(&row, true, appended_ms);
     text(&row, b->profile->code);

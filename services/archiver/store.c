@@ -34,6 +34,7 @@ struct batch {
     size_t n;
     enum fate *fates;
     PGresult *incarnations, *known; /* known: NULL when nothing repeats */
+    int incarnation_row;            /* of the record before */
     const char *refused; /* set: nothing is projected, the records are archived with this problem */
     struct db_copy copy;
 };
@@ -231,12 +232,18 @@ static enum fate fate_of_seen(const struct batch *b, size_t at)
 
 /* ---- the rows of archive.event */
 
-static int32_t incarnation_of(const struct batch *b, const struct flow_record *rec)
+/* Looks first where the record before was found: a partition's records stand together. */
+static int32_t incarnation_of(struct batch *b, const struct flow_record *rec)
 {
-    for (int row = 0; row < PQntuples(b->incarnations); row++)
-        if (db_int(b->incarnations, row, 1) == rec->partition &&
-            strcmp(db_text(b->incarnations, row, 0), rec->topic) == 0)
-            return (int32_t)db_int(b->incarnations, row, 2);
+    for (int rows = PQntuples(b->incarnations), n = 0; n < rows; n++) {
+        int row = (b->incarnation_row + n) % rows;
+
+        if (db_int(b->incarnations, row, 1) != rec->partition ||
+            strcmp(db_text(b->incarnations, row, 0), rec->topic) != 0)
+            continue;
+        b->incarnation_row = row;
+        return (int32_t)db_int(b->incarnations, row, 2);
+    }
     return 1;
 }
 
