@@ -132,7 +132,7 @@ static bool connect_anew(struct db *db, struct err *err)
     /* Each question of a service has its index: a plan that was made while the tables were empty
      * must not read whole tables when they are not. Nor by a bitmap: only a plain index scan marks
      * the entries of dead rows, and an index of what is still to do has few others. So there is
-     * one plan to a question, and it is made once. */
+     * one plan to a question, and it is made once. A batch's columns are unnested in memory. */
     snprintf(options, sizeof(options),
              "-c lock_timeout=2s -c idle_in_transaction_session_timeout=3s -c TimeZone=UTC "
              "-c jit=off -c enable_seqscan=off -c enable_bitmapscan=off "

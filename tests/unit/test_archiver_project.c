@@ -10,6 +10,10 @@
 #define IDS         "141bd7c8-87f4-8aba-b020-476223bff445|291cda6f-1948-8c93-9470-df4c2acb3ac8|"
 #define CALL        "f906a62f-5419-83c8-9976-8699073ad132|"
 #define PERSON      "e3456bc1-f4d2-80f4-a979-33758645fdc2|"
+#define GRADED                                                                                     \
+    "project_grade|" IDS "0|malware|larger|malicious_program|t|"                                   \
+    "823412d1eacb67956220e532959f0104603057c88704863ca38e7cd188fda812|03:25:12.500Z|HXJM|"         \
+    "上海华芯精密制造有限公司|TB-2GDXFJ47YJNTG|f|凌晨二号|03:00:00.000Z|\n"
 
 static const char *const kinds[] = {
 #define PROJECTION(symbol, statement, purpose) [symbol] = (statement),
@@ -56,15 +60,13 @@ static const struct row_case {
      "project_report|" IDS "HXJM|上海华芯精密制造有限公司|TB-2GDXFJ47YJNTG|f|凌晨二号|"
      "03:00:00.000Z|03:25:12.500Z|\n"},
     {"a first grade", "incident.classified", NULL,
-     "project_grade|" IDS "0b0e8d2c-0000-8000-8000-000000000001|0|malware|larger|"
+     "project_decision|" IDS "0b0e8d2c-0000-8000-8000-000000000001|0|malware|larger|"
      "malicious_program|恶意程序|[{\"regime\":\"|[{\"rule\":\"pa|[{\"pointer\":|t|system|-|"
-     "823412d1eacb67956220e532959f0104603057c88704863ca38e7cd188fda812|03:25:12.500Z|HXJM|"
-     "上海华芯精密制造有限公司|TB-2GDXFJ47YJNTG|f|凌晨二号|03:00:00.000Z|\n"},
+     "823412d1eacb67956220e532959f0104603057c88704863ca38e7cd188fda812|03:25:12.500Z|\n" GRADED},
     {"nothing missing is NULL", "incident.classified", "{\"missing\":null}",
-     "project_grade|" IDS "0b0e8d2c-0000-8000-8000-000000000001|0|malware|larger|"
+     "project_decision|" IDS "0b0e8d2c-0000-8000-8000-000000000001|0|malware|larger|"
      "malicious_program|恶意程序|[{\"regime\":\"|[{\"rule\":\"pa|-|t|system|-|"
-     "823412d1eacb67956220e532959f0104603057c88704863ca38e7cd188fda812|03:25:12.500Z|HXJM|"
-     "上海华芯精密制造有限公司|TB-2GDXFJ47YJNTG|f|凌晨二号|03:00:00.000Z|\n"},
+     "823412d1eacb67956220e532959f0104603057c88704863ca38e7cd188fda812|03:25:12.500Z|\n" GRADED},
     {"a state, and who acknowledged", "escalation.state", NULL,
      "project_state|" IDS "f|confirmed|4|\n"
      "project_acknowledged|" IDS CALL "4|03:30:00.000Z|值班员 周敏|\n"},
