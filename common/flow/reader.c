@@ -10,6 +10,7 @@
 #define WARM_TIMEOUT_MS      10000
 #define BEGIN_RETRY_MS       500
 #define WATERMARK_TIMEOUT_MS 5000
+#define SHARE_EVERY_MS       10000
 #define SESSION_TIMEOUT_MS   "6000" /* so long are the partitions of one that died nobody's */
 
 struct reader {
@@ -19,7 +20,7 @@ struct reader {
     size_t parts_n;
     struct reader_part *last;                 /* of the last lookup: records come in runs */
     rd_kafka_topic_partition_list_t *pending; /* assigned to us, beginning not known yet */
-    int64_t begin_after_ms;
+    int64_t begin_after_ms, share_after_ms;
     bool is_assigned;
     bool
         is_member; /* the group gave us partitions, and did not take them back before it fenced us */
@@ -126,10 +127,65 @@ static bool begin(struct reader *r, struct err *err)
     return true;
 }
 
+static void drop_pending(struct reader *r)
+{
+    if (r->pending)
+        rd_kafka_topic_partition_list_destroy(r->pending);
+    r->pending = NULL;
+}
+
+static bool subscribe(struct reader *r, struct err *err)
+{
+    AUTO(auto_partitions)
+    rd_kafka_topic_partition_list_t *topics =
+        rd_kafka_topic_partition_list_new((int)r->conf.input.n);
+    rd_kafka_resp_err_t rc;
+
+    for (size_t i = 0; i < r->conf.input.n; i++)
+        rd_kafka_topic_partition_list_add(topics, r->conf.input.names[i], RD_KAFKA_PARTITION_UA);
+    rc = rd_kafka_subscribe(r->rk, topics);
+    return !rc || err_set(err, ERR_TRANSIENT, "subscribe: %s", rd_kafka_err2str(rc));
+}
+
+/* Is something of each of our topics given to us, and of no other? */
+static bool is_of_our_topics(const struct reader *r)
+{
+    int ours = 0;
+
+    for (size_t i = 0; i < r->conf.input.n; i++) {
+        int n = 0;
+
+        for (int at = 0; at < r->pending->cnt; at++)
+            n += strcmp(r->pending->elems[at].topic, r->conf.input.names[i]) == 0;
+        if (n == 0 && r->pending->cnt > 0)
+            return false;
+        ours += n;
+    }
+    return ours == r->pending->cnt;
+}
+
+/* A static member gets what its predecessor had, also when that was a version which read other
+ * topics. Leaving the group has everything shared out again. */
+static bool share_anew(struct reader *r, struct err *err)
+{
+    AUTO(auto_partitions)
+    rd_kafka_topic_partition_list_t *none = rd_kafka_topic_partition_list_new(0);
+
+    r->share_after_ms = clock_mono_ms() + SHARE_EVERY_MS;
+    log_at(LOG_WARN, "the partitions are of other topics: leaving the group and joining it again",
+           log_str("group", r->conf.group), log_int("partitions", r->pending->cnt));
+    drop_pending(r);
+    rd_kafka_assign(r->rk, none); /* the answer that librdkafka waits for */
+    rd_kafka_unsubscribe(r->rk);
+    return subscribe(r, err);
+}
+
 static bool begin_when_possible(struct reader *r, struct err *err)
 {
     struct err why = {0};
 
+    if (r->pending && clock_mono_ms() >= r->share_after_ms && !is_of_our_topics(r))
+        return share_anew(r, err);
     if (!r->pending || clock_mono_ms() < r->begin_after_ms || begin(r, &why))
         return true;
     r->begin_after_ms = clock_mono_ms() + BEGIN_RETRY_MS;
@@ -140,13 +196,6 @@ static bool begin_when_possible(struct reader *r, struct err *err)
     }
     log_err(LOG_WARN, "waits for the offsets to begin at", &why);
     return true;
-}
-
-static void drop_pending(struct reader *r)
-{
-    if (r->pending)
-        rd_kafka_topic_partition_list_destroy(r->pending);
-    r->pending = NULL;
 }
 
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t rc,
@@ -193,19 +242,6 @@ static bool configure(rd_kafka_conf_t *c, const struct reader_conf *conf, struct
            kafka_set(c, "fetch.max.bytes", "8388608", err) &&
            kafka_set(c, "queued.max.messages.kbytes", "8192", err) &&
            kafka_set(c, "topic.metadata.refresh.interval.ms", "60000", err);
-}
-
-static bool subscribe(struct reader *r, struct err *err)
-{
-    AUTO(auto_partitions)
-    rd_kafka_topic_partition_list_t *topics =
-        rd_kafka_topic_partition_list_new((int)r->conf.input.n);
-    rd_kafka_resp_err_t rc;
-
-    for (size_t i = 0; i < r->conf.input.n; i++)
-        rd_kafka_topic_partition_list_add(topics, r->conf.input.names[i], RD_KAFKA_PARTITION_UA);
-    rc = rd_kafka_subscribe(r->rk, topics);
-    return !rc || err_set(err, ERR_TRANSIENT, "subscribe: %s", rd_kafka_err2str(rc));
 }
 
 static bool start(struct reader *r, struct err *err)

@@ -7,6 +7,8 @@
  * Beginning   The owner says where each assigned partition begins (`begin`). While it cannot
  *             (ERR_TRANSIENT: its store is away) nothing is assigned, polling goes on, and it is
  *             asked again every 500 ms.
+ * Whose?      What the group hands out again after a restart may be of a version that read other
+ *             topics: then the reader leaves the group, and joins it anew.
  * Same log?   The record before the beginning is read too and its event id compared (hard case 7).
  *             If it differs, or the log ends before it, the owner stores a beginning at the log's
  *             start (`rewind`), and reader_poll() returns ERR_TRANSIENT: open again.

@@ -16,38 +16,39 @@
 #define SETTLE_MS          3000
 #define OUTPUTS_MAX        16
 
-static void batch_clear(struct sink *s)
+static bool batch_make(struct batch *b, int64_t max)
 {
-    for (size_t i = 0; i < s->batch_n; i++)
-        rd_kafka_message_destroy(s->batch[i].message);
-    s->batch_n = 0;
+    b->records = calloc((size_t)max, sizeof(*b->records));
+    b->parts = calloc((size_t)max, sizeof(struct reader_part *));
+    return b->records && b->parts;
 }
 
-/* What was gathered becomes the batch, and the other way round. */
-static void batch_change(struct sink *s)
+static void batch_clear(struct batch *b)
 {
-    struct gathered g = s->gathered;
-
-    s->gathered.batch = s->batch;
-    s->gathered.parts = s->batch_parts;
-    s->gathered.n = s->batch_n;
-    s->batch = g.batch;
-    s->batch_parts = g.parts;
-    s->batch_n = g.n;
+    for (size_t i = 0; i < b->n; i++)
+        rd_kafka_message_destroy(b->records[i].message);
+    b->n = 0;
 }
 
-static void clear_all(struct sink *s)
+static void batch_free(struct batch *b)
 {
-    batch_clear(s);
-    batch_change(s);
-    batch_clear(s);
+    batch_clear(b);
+    free(b->records);
+    free(b->parts);
+}
+
+static void batch_add(struct batch *b, rd_kafka_message_t *msg, struct reader_part *part)
+{
+    flow_record_of(&b->records[b->n], msg);
+    b->parts[b->n++] = part;
 }
 
 static void sink_revoked(void *ctx)
 {
     struct sink *s = ctx;
 
-    clear_all(s); /* read, not applied: whoever gets the partitions reads it again */
+    batch_clear(&s->batch); /* read, not applied: whoever gets the partitions reads it again */
+    batch_clear(&s->gathered);
     if (s->ends)
         ends_set(s->ends, NULL, 0);
     s->is_ends_set = false;
@@ -61,24 +62,20 @@ static bool is_urgent(const struct sink *s, const char *topic)
     return s->conf.urgent.n == 0;
 }
 
-static void batch_add(struct sink *s, rd_kafka_message_t *msg, struct reader_part *part)
+static void take(struct sink *s, rd_kafka_message_t *msg, struct reader_part *part)
 {
-    struct gathered *g = &s->gathered;
-
     if (is_urgent(s, part->topic)) {
-        flow_record_of(&s->batch[s->batch_n], msg);
-        s->batch_parts[s->batch_n++] = part;
+        batch_add(&s->batch, msg, part);
         return;
     }
-    if (g->n == 0)
-        g->due_ms = clock_mono_ms() + s->conf.gather_ms;
-    flow_record_of(&g->batch[g->n], msg);
-    g->parts[g->n++] = part;
+    if (s->gathered.n == 0)
+        s->gathered.due_ms = clock_mono_ms() + s->conf.gather_ms;
+    batch_add(&s->gathered, msg, part);
 }
 
 static bool is_full(const struct sink *s)
 {
-    return s->batch_n + s->gathered.n == (size_t)s->conf.batch_max;
+    return s->batch.n + s->gathered.n == (size_t)s->conf.batch_max;
 }
 
 /* Takes what is already there; waits only while nothing has to be applied. */
@@ -94,7 +91,7 @@ static bool collect(struct sink *s, int64_t wait_ms, struct err *err)
             return false;
         if (!msg)
             return true;
-        batch_add(s, msg, part);
+        take(s, msg, part);
         took = true;
     }
     return true;
@@ -187,8 +184,16 @@ static bool apply_batch(struct sink *s, struct err *err)
     FAILPOINT("sink.polled");
     if (!sink_apply_batch(s, err))
         return false;
-    batch_clear(s);
+    batch_clear(&s->batch);
     return true;
+}
+
+static void swap_batches(struct sink *s)
+{
+    struct batch other = s->batch;
+
+    s->batch = s->gathered;
+    s->gathered = other;
 }
 
 /* What is urgent never waits for what was gathered, which makes a transaction of its own. */
@@ -196,11 +201,11 @@ static bool apply(struct sink *s, struct err *err)
 {
     bool is_due = s->gathered.n > 0 && (is_full(s) || clock_mono_ms() >= s->gathered.due_ms);
 
-    if (s->batch_n > 0 && !apply_batch(s, err))
+    if (s->batch.n > 0 && !apply_batch(s, err))
         return false;
     if (!is_due)
         return true;
-    batch_change(s);
+    swap_batches(s);
     return apply_batch(s, err);
 }
 
@@ -334,11 +339,7 @@ bool sink_open(struct sink **ret, const struct sink_conf *conf, struct err *err)
         return err_memory(err);
     s->conf = *conf;
     s->forget_due_ms = clock_mono_ms() + FORGET_EVERY_MS;
-    s->batch = calloc((size_t)conf->batch_max, sizeof(*s->batch));
-    s->batch_parts = calloc((size_t)conf->batch_max, sizeof(struct reader_part *));
-    s->gathered.batch = calloc((size_t)conf->batch_max, sizeof(*s->batch));
-    s->gathered.parts = calloc((size_t)conf->batch_max, sizeof(struct reader_part *));
-    if (!s->batch || !s->batch_parts || !s->gathered.batch || !s->gathered.parts)
+    if (!batch_make(&s->batch, conf->batch_max) || !batch_make(&s->gathered, conf->batch_max))
         return err_memory(err);
     if (!open_database(s, err) || !open_kafka(s, err))
         return false;
@@ -353,13 +354,10 @@ void sink_close(struct sink *s)
     ends_close(s->ends); /* it asks through the consumer that goes next */
     s->ends = NULL;
     reader_close(s->reader);
-    clear_all(s);
+    batch_free(&s->batch);
+    batch_free(&s->gathered);
     outbox_close(s->outbox);
     db_close(s->db);
     free(s->all_statements);
-    free(s->batch);
-    free(s->batch_parts);
-    free(s->gathered.batch);
-    free(s->gathered.parts);
     free(s);
 }

@@ -17,14 +17,14 @@ static bool apply_inside(struct sink *s, size_t from, size_t to, struct err *err
     struct sink_tx tx = {.db = s->db, .sink = s, .now_ms = clock_wall_ms()};
 
     return sink_advance(s, from, to, err) && sink_mark_seen(s, from, to, err) &&
-           s->conf.apply(s->conf.ctx, &tx, s->batch + from, to - from, err);
+           s->conf.apply(s->conf.ctx, &tx, s->batch.records + from, to - from, err);
 }
 
 static bool bury_inside(struct sink *s, size_t at, const char *reason, struct err *err)
 {
     struct dead_letter dead;
 
-    dead_letter_of(&dead, s->conf.dead_topic, &s->batch[at], s->conf.group, reason);
+    dead_letter_of(&dead, s->conf.dead_topic, &s->batch.records[at], s->conf.group, reason);
     return sink_advance(s, at, at + 1, err) && outbox_add(s->outbox, &dead.record, err);
 }
 
@@ -49,11 +49,11 @@ bool sink_finish(struct sink *s, size_t from, size_t to, struct err *err)
         return false;
     FAILPOINT_OF_WORK("sink.committed");
     for (size_t i = from; i < to; i++) {
-        struct reader_part *part = s->batch_parts[i];
+        struct reader_part *part = s->batch.parts[i];
 
-        part->next = s->batch[i].offset + 1;
+        part->next = s->batch.records[i].offset + 1;
         snprintf(part->last_id, sizeof(part->last_id), "%s",
-                 s->batch[i].event_id ? s->batch[i].event_id : "");
+                 s->batch.records[i].event_id ? s->batch.records[i].event_id : "");
     }
     outbox_relay(s->outbox);
     FAILPOINT_OF_WORK("sink.relayed");
@@ -74,7 +74,7 @@ static bool apply_once(struct sink *s, size_t from, size_t to, struct err *err)
         FAILPOINT("sink.begun");
         if (apply_inside(s, from, to, err) && sink_finish(s, from, to, err)) {
             for (size_t i = from; i < to; i++)
-                reader_note_done(s->batch_parts[i]);
+                reader_note_done(s->batch.parts[i]);
             metric_add(&sink_records_total, (int64_t)(to - from));
             metric_add(&sink_batches_total, 1);
             metric_observe_us(&sink_batch_seconds, clock_mono_us() - began_us);
@@ -87,8 +87,8 @@ static bool apply_once(struct sink *s, size_t from, size_t to, struct err *err)
 
 static bool bury(struct sink *s, size_t at, const char *reason, struct err *err)
 {
-    const struct flow_record *rec = &s->batch[at];
-    struct reader_part *part = s->batch_parts[at];
+    const struct flow_record *rec = &s->batch.records[at];
+    struct reader_part *part = s->batch.parts[at];
 
     if (!db_begin(s->db, err) || !bury_inside(s, at, reason, err) ||
         !sink_finish(s, at, at + 1, err)) {
@@ -136,7 +136,7 @@ static void try_apply(void *ctx)
 
 static bool is_suspect(const struct sink *s, size_t at)
 {
-    return s->batch[at].offset < s->batch_parts[at]->suspect_until;
+    return s->batch.records[at].offset < s->batch.parts[at]->suspect_until;
 }
 
 static bool apply_range(struct sink *s, size_t from, size_t to, struct err *err);
@@ -190,7 +190,7 @@ static bool apply_range(struct sink *s, size_t from, size_t to, struct err *err)
     while (from < to) {
         size_t end = from;
 
-        while (end < to && !s->batch_parts[end]->is_paused)
+        while (end < to && !s->batch.parts[end]->is_paused)
             end++;
         if (end > from && !halve(s, from, end, err))
             return false;
@@ -201,16 +201,16 @@ static bool apply_range(struct sink *s, size_t from, size_t to, struct err *err)
 
 bool sink_apply_batch(struct sink *s, struct err *err)
 {
-    for (size_t at = 0, to; at < s->batch_n; at = to) {
+    for (size_t at = 0, to; at < s->batch.n; at = to) {
         to = at + 1;
-        if (s->batch_parts[at]->is_paused)
+        if (s->batch.parts[at]->is_paused)
             continue;
         if (is_suspect(s, at)) {
             if (!apply_suspect(s, at, err))
                 return false;
             continue;
         }
-        while (to < s->batch_n && !is_suspect(s, to))
+        while (to < s->batch.n && !is_suspect(s, to))
             to++;
         if (!apply_range(s, at, to, err))
             return false;

@@ -15,11 +15,11 @@
 
 #define ANSWER_MS 10000 /* PostgreSQL is taken for gone when it is silent so long */
 
-struct gathered { /* records that are not urgent, until they are due */
-    struct flow_record *batch;
+struct batch { /* records that were read, as they came; `max` of the configuration at most */
+    struct flow_record *records;
     struct reader_part **parts;
     size_t n;
-    int64_t due_ms;
+    int64_t due_ms; /* of what is gathered */
 };
 
 struct sink {
@@ -29,10 +29,8 @@ struct sink {
     struct outbox *outbox;
     struct reader *reader;
     struct ends *ends;
-    struct flow_record *batch; /* what is applied next */
-    struct reader_part **batch_parts;
-    size_t batch_n;
-    struct gathered gathered;
+    struct batch batch;    /* what is applied next */
+    struct batch gathered; /* what is not urgent, until it is due */
     bool is_ends_set;
     bool has_begun; /* it had partitions, and with them the database, once */
     int64_t tick_due_ms, caught_up_due_ms, hint_due_ms, forget_due_ms;

@@ -181,8 +181,8 @@ bool sink_advance(struct sink *s, size_t from, size_t to, struct err *err)
         const struct flow_record *last = NULL;
 
         for (size_t i = to; i-- > from && !last;)
-            if (s->batch_parts[i] == &parts[p])
-                last = &s->batch[i];
+            if (s->batch.parts[i] == &parts[p])
+                last = &s->batch.records[i];
         if (!last)
             continue;
         arrays_add(&x, &parts[p]);
@@ -208,8 +208,9 @@ bool sink_mark_seen(struct sink *s, size_t from, size_t to, struct err *err)
     buf_init(&ids, ARRAY_MAX_BYTES);
     db_array_begin(&ids);
     for (size_t i = from; i < to; i++)
-        if (s->batch[i].event_id && id_valid(s->batch[i].event_id, strlen(s->batch[i].event_id)))
-            db_array_text(&ids, s->batch[i].event_id);
+        if (s->batch.records[i].event_id &&
+            id_valid(s->batch.records[i].event_id, strlen(s->batch.records[i].event_id)))
+            db_array_text(&ids, s->batch.records[i].event_id);
     db_array_end(&ids);
     db_arg_text(&args, buf_text(&ids));
     ok = db_run(s->db, "sink_seen", &args, &res, err);
@@ -217,7 +218,7 @@ bool sink_mark_seen(struct sink *s, size_t from, size_t to, struct err *err)
     if (!ok)
         return false;
     for (size_t i = from; i < to; i++) {
-        struct flow_record *rec = &s->batch[i];
+        struct flow_record *rec = &s->batch.records[i];
         bool is_new = next < PQntuples(res) && rec->event_id &&
                       strcmp(rec->event_id, db_text(res, next, 0)) == 0;
 

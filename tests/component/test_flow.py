@@ -14,7 +14,7 @@ import pytest
 from servers import ROOT, Process, wait_until
 from stack import SANITIZED, program
 
-TOPICS = ("flow.in", "flow.out", "flow.dead")
+TOPICS = ("flow.in", "flow.later", "flow.out", "flow.dead")
 PARTITIONS = 4
 PIPE_STEPS = ("pipe.polled", "pipe.produced", "pipe.acked", "pipe.committed")
 SINK_STEPS = ("sink.polled", "sink.begun", "sink.applied", "sink.written", "sink.committed", "outbox.sent",
@@ -96,10 +96,13 @@ def test_the_pipe_killed_after_each_step_loses_nothing(kafka, topics, workspace)
     assert not kafka.records("flow.dead")
 
 
-def test_the_sink_killed_after_each_step_applies_once(kafka, database, workspace):
-    driver = Driver(workspace, "sink", kafka, database)
+@pytest.mark.parametrize("shape", ["sink", "gather"])
+def test_the_sink_killed_after_each_step_applies_once(kafka, database, workspace, shape):
+    driver = Driver(workspace, shape, kafka, database)
     ids = []
     for step in SINK_STEPS:
+        if shape == "gather":
+            ids += send(kafka, [f"{step} later {i}" for i in range(60)], "flow.later")
         ids += send(kafka, [f"{step} {i}" for i in range(60)])
         driver.dies_at(f"{step}=kill@{5 if step.startswith('outbox') else 1}")
         driver.start()
@@ -111,6 +114,38 @@ def test_the_sink_killed_after_each_step_applies_once(kafka, database, workspace
     assert all(row["n"] == 1 for row in rows)
     assert database.value("SELECT count(*) FROM flow_test.outbox WHERE acked_at IS NULL") == 0
     assert not kafka.records("flow.dead")
+
+
+@pytest.mark.parametrize("before, after", [("sink", "gather"), ("gather", "sink")])
+def test_an_upgrade_that_reads_other_topics_gets_them(kafka, database, workspace, before, after):
+    """A static member that comes back at once is handed its predecessor's partitions."""
+    old = Driver(workspace, before, kafka, database).start()
+    send(kafka, ["before"])
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == 1, 20, "the old version runs")
+    assert old.stop() == 0
+    new = Driver(workspace, after, kafka, database).start()
+    wanted = send(kafka, ["now"] * 8)
+    later = send(kafka, ["later"] * 8, "flow.later")
+    if after == "gather":
+        wanted += later
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == 1 + len(wanted), 5, "the new one has them")
+    assert new.stop() == 0
+    ids = {row["id"] for row in database.rows("SELECT event_id::text AS id FROM flow_test.effect")}
+    assert set(wanted) < ids and (after == "gather" or not set(later) & ids)
+
+
+def test_what_is_urgent_never_waits_for_what_was_gathered(kafka, database, workspace):
+    driver = Driver(workspace, "gather", kafka, database).start()
+    count = "SELECT count(*) FROM flow_test.effect WHERE event_id = ANY (%s::uuid[])"
+    transactions = "SELECT DISTINCT xmin::text AS x FROM flow_test.effect WHERE event_id = ANY (%s::uuid[])"
+    for _ in range(5):
+        later, urgent = send(kafka, ["quiet"] * 40, "flow.later"), send(kafka, ["quiet"] * 3)
+        wait_until(lambda want=urgent: database.value(count, want) == 3, 20, "the urgent ones are applied")
+        wait_until(lambda want=later: database.value(count, want) == 40, 20, "the gathered ones are applied")
+        together, alone = ({row["x"] for row in database.rows(transactions, ids)} for ids in (later, urgent))
+        assert not together & alone
+        assert len(together) <= 3, "they were not gathered"
+    assert driver.stop() == 0
 
 
 @pytest.mark.parametrize("shape", ["pipe", "sink"])

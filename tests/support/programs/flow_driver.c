@@ -3,6 +3,7 @@
  *
  *     flow_driver pipe INSTANCE BROKERS                flow.in → flow.out
  *     flow_driver sink INSTANCE BROKERS CONNINFO       flow.in → table effect, and one record on flow.out each
+ *     flow_driver gather INSTANCE BROKERS CONNINFO     the same sink; flow.later too, which is not urgent
  *
  * A value tells what to do: "poison" is refused, "abort" kills the process, "data" makes PostgreSQL refuse a row, "early" is refused and may
  * come back while table `door` is empty, "quiet…" says nothing on flow.out; everything else passes. Each tick notes its time in table `beat`.
@@ -18,7 +19,7 @@
 #include "common/flow/sink.h"
 
 static atomic_bool stop;
-static const char *const inputs[] = {"flow.in"};
+static const char *const inputs[] = {"flow.in", "flow.later"}; /* what is urgent first */
 static const char *const outputs[] = {"flow.out"};
 static char derived[ID_TEXT_LEN + 1];
 
@@ -173,6 +174,11 @@ static bool run(char **argv, struct err *err)
                              .apply = apply,
                              .tick = tick};
 
+    if (strcmp(argv[1], "gather") == 0) {
+        sink.input.n = ARRAY_LEN(inputs);
+        sink.urgent = (struct flow_topics){inputs, 1};
+        sink.gather_ms = 300;
+    }
     return strcmp(argv[1], "pipe") == 0 ? run_pipe(&pipe, err) : run_sink(&sink, err);
 }
 
@@ -180,7 +186,7 @@ int main(int argc, char **argv)
 {
     struct sigaction term = {.sa_handler = on_term};
 
-    if (argc < 4 || (strcmp(argv[1], "sink") == 0 && argc < 5))
+    if (argc < 4 || (strcmp(argv[1], "pipe") != 0 && argc < 5))
         return 64;
     log_open("flow-driver", argv[2], LOG_INFO);
     sigaction(SIGTERM, &term, NULL);
