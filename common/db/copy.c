@@ -19,7 +19,10 @@ bool db_copy_begin(struct db_copy *c, struct db *db, const char *sql, struct err
         return false;
     if (!db_raw(db))
         return err_set(err, ERR_TRANSIENT, "copy: not connected to PostgreSQL");
-    res = PQexec(db_raw(db), sql);
+    if (!PQsendQuery(db_raw(db), sql))
+        return db_fail(db, NULL, "copy", err);
+    if (!db_result(db, "copy", &res, err))
+        return false;
     if (PQresultStatus(res) != PGRES_COPY_IN)
         return db_fail(db, res, "copy", err);
     c->db = db;
@@ -124,23 +127,24 @@ void db_copy_uuid(struct db_copy *c, const char *text)
 
 bool db_copy_end(struct db_copy *c, struct err *err)
 {
-    PGconn *conn = db_raw(c->db);
     bool ok = true, is_whole = !c->row.failed;
-    PGresult *res;
 
     put_int2(c, -1);
     flush(c);
     buf_done(&c->row);
-    if (PQputCopyEnd(conn, is_whole ? NULL : "row too large") != 1)
+    if (PQputCopyEnd(db_raw(c->db), is_whole ? NULL : "row too large") != 1)
         return db_fail(c->db, NULL, "copy", err);
-    while ((res = PQgetResult(conn))) {
-        if (ok && PQresultStatus(res) != PGRES_COMMAND_OK) {
-            ok = false;
-            db_fail(c->db, res, "copy", err);
-        }
-        PQclear(res);
+    for (;;) {
+        AUTO(auto_result) PGresult *res = NULL;
+
+        if (!db_result(c->db, "copy", &res, ok ? err : NULL))
+            return false;
+        if (!res)
+            break;
+        if (ok && PQresultStatus(res) != PGRES_COMMAND_OK)
+            ok = db_fail(c->db, res, "copy", err);
         if (!db_raw(c->db))
-            break; /* db_fail() closed a broken connection */
+            return false; /* db_fail() closed a broken connection */
     }
     return ok && (is_whole || err_set(err, ERR_INPUT, "copy: a row is larger than %d bytes",
                                       COPY_ROW_MAX_BYTES));

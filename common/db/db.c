@@ -73,7 +73,7 @@ static enum err_kind kind_of(const char *state)
 
     if (!state)
         return ERR_TRANSIENT;
-    if (strncmp(state, "22", 2) == 0)
+    if (strncmp(state, "22", 2) == 0 || strncmp(state, "54", 2) == 0)
         return ERR_INPUT;
     for (size_t i = 0; i < ARRAY_LEN(config); i++)
         if (strncmp(state, config[i], 2) == 0)
@@ -96,16 +96,63 @@ bool db_fail(struct db *db, const PGresult *res, const char *doing, struct err *
     return false;
 }
 
+/* ---- answers, and how long they are waited for */
+
+bool db_result(struct db *db, const char *doing, PGresult **ret, struct err *err)
+{
+    int64_t until_ms = clock_mono_ms() + db->conf.answer_ms;
+
+    while (PQisBusy(db->conn)) {
+        int64_t left_ms = db->conf.answer_ms > 0 ? until_ms - clock_mono_ms() : 1000;
+        struct pollfd fd = {.fd = PQsocket(db->conn), .events = POLLIN};
+
+        if (left_ms <= 0) {
+            disconnect(db);
+            return err_set(err, ERR_TRANSIENT, "%s: PostgreSQL did not answer within %lld ms",
+                           doing, (long long)db->conf.answer_ms);
+        }
+        (void)poll(&fd, 1, (int)left_ms);
+        if (!PQconsumeInput(db->conn))
+            break; /* PQgetResult() tells */
+    }
+    *ret = PQgetResult(db->conn);
+    return true;
+}
+
+static bool is_done(const PGresult *res)
+{
+    ExecStatusType status = PQresultStatus(res);
+
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
+}
+
+/* One statement's answer, up to the NULL that ends it. */
+static bool answer(struct db *db, const char *doing, PGresult **ret, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    AUTO(auto_result) PGresult *end = NULL;
+
+    if (!db_result(db, doing, &res, err) || !db_result(db, doing, &end, err))
+        return false;
+    if (!is_done(res))
+        return db_fail(db, res, doing, err);
+    *ret = TAKE(res);
+    return true;
+}
+
+/* ---- connecting */
+
 static bool prepare(struct db *db, const struct db_statement *statements, size_t n, struct err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        AUTO(auto_result)
-        PGresult *res = PQprepare(db->conn, statements[i].name, statements[i].sql, 0, NULL);
+        AUTO(auto_result) PGresult *res = NULL;
 
-        if (PQresultStatus(res) != PGRES_COMMAND_OK) {
-            db_fail(db, res, statements[i].name, err);
+        if (!PQsendPrepare(db->conn, statements[i].name, statements[i].sql, 0, NULL)) {
+            db_fail(db, NULL, statements[i].name, err);
             return err_wrap(err, "prepare");
         }
+        if (!answer(db, statements[i].name, &res, err))
+            return err_wrap(err, "prepare");
     }
     return true;
 }
@@ -167,49 +214,6 @@ bool db_ready(struct db *db, struct err *err)
 
 /* ---- statements travel together: what wants no rows is sent with the next that does */
 
-/* The next result of what was sent, NULL at the end of a statement's. False: none came in time. */
-static bool result(struct db *db, const char *doing, PGresult **ret, struct err *err)
-{
-    int64_t until_ms = clock_mono_ms() + db->conf.answer_ms;
-
-    while (PQisBusy(db->conn)) {
-        int64_t left_ms = db->conf.answer_ms > 0 ? until_ms - clock_mono_ms() : 1000;
-        struct pollfd fd = {.fd = PQsocket(db->conn), .events = POLLIN};
-
-        if (left_ms <= 0) {
-            disconnect(db);
-            return err_set(err, ERR_TRANSIENT, "%s: PostgreSQL did not answer within %lld ms",
-                           doing, (long long)db->conf.answer_ms);
-        }
-        (void)poll(&fd, 1, (int)left_ms);
-        if (!PQconsumeInput(db->conn))
-            break; /* PQgetResult() tells */
-    }
-    *ret = PQgetResult(db->conn);
-    return true;
-}
-
-static bool is_done(const PGresult *res)
-{
-    ExecStatusType status = PQresultStatus(res);
-
-    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
-}
-
-/* One statement's answer, up to the NULL that ends it. */
-static bool answer(struct db *db, const char *doing, PGresult **ret, struct err *err)
-{
-    AUTO(auto_result) PGresult *res = NULL;
-    AUTO(auto_result) PGresult *end = NULL;
-
-    if (!result(db, doing, &res, err) || !result(db, doing, &end, err))
-        return false;
-    if (!is_done(res))
-        return db_fail(db, res, doing, err);
-    *ret = TAKE(res);
-    return true;
-}
-
 /* Reads what is pending. What follows a failure was not done. */
 bool db_settle(struct db *db, struct err *err)
 {
@@ -232,7 +236,7 @@ bool db_settle(struct db *db, struct err *err)
     }
     if (!db->conn)
         return false;
-    if (!result(db, "sync", &sync, ok ? err : NULL))
+    if (!db_result(db, "sync", &sync, ok ? err : NULL))
         return false;
     if (!PQexitPipelineMode(db->conn))
         ok = ok ? db_fail(db, NULL, "sync", err) : false;
@@ -285,7 +289,7 @@ bool db_exec(struct db *db, const char *sql, struct err *err)
     for (;;) {
         AUTO(auto_result) PGresult *res = NULL;
 
-        if (!result(db, "SQL", &res, ok ? err : NULL))
+        if (!db_result(db, "SQL", &res, ok ? err : NULL))
             return false;
         if (!res)
             return ok;

@@ -5,7 +5,7 @@
  * Failure     After ERR_TRANSIENT the connection is closed; the next db_begin() or db_ready() opens
  *             it anew and prepares its statements again. Nothing is retried here: the caller's loop
  *             does.
- * Kinds       SQLSTATE class 22 (data): ERR_INPUT. 28, 3D, 3F, 42: ERR_CONFIG. Everything else,
+ * Kinds       SQLSTATE class 22 (data), 54 (a limit): ERR_INPUT. 28, 3D, 3F, 42: ERR_CONFIG. Everything else,
  *             constraint violations, a missing partition, a full disk, deadlocks and lost
  *             connections: ERR_TRANSIENT. TB001 (raised by sink_advance) is ERR_TRANSIENT too.
  * Secrets     Error texts hold the primary message and SQLSTATE, never DETAIL or CONTEXT (they
@@ -134,6 +134,10 @@ bool db_settle(struct db *db, struct err *err) MUST_CHECK;
 
 /* The raw connection, for what the above does not cover. NULL when not connected. */
 PGconn *db_raw(struct db *db);
+
+/* The next result of what was sent by a raw call, NULL at the end of a statement's. False: none came
+ * within answer_ms, and the connection is closed. */
+bool db_result(struct db *db, const char *doing, PGresult **ret, struct err *err) MUST_CHECK;
 
 /* Turns the last error of a raw call into err by the rules above; closes the connection when it is
  * broken. Returns false. */

@@ -4,7 +4,8 @@
 #include "common/base/utf8.h"
 #include "common/flow/reader.h"
 
-#define DEAD_OWN_HEADERS 5
+#define DEAD_OWN_HEADERS     5
+#define DEAD_NAMES_MAX_BYTES 1024 /* of the original's headers together: the outbox takes 2 048 */
 
 /* The original's headers, as many as leave room for ours. */
 static void copy_headers(struct record *rec, rd_kafka_message_t *msg)
@@ -12,15 +13,19 @@ static void copy_headers(struct record *rec, rd_kafka_message_t *msg)
     rd_kafka_headers_t *headers = NULL;
     const char *name;
     const void *value;
-    size_t len;
+    size_t len, names_len = 0;
 
     if (rd_kafka_message_headers(msg, &headers))
         return;
     for (size_t i = 0; rec->headers_n < RECORD_HEADERS_MAX - DEAD_OWN_HEADERS &&
                        !rd_kafka_header_get_all(headers, i, &name, &value, &len);
-         i++)
+         i++) {
+        names_len += strlen(name) + 1;
+        if (names_len > DEAD_NAMES_MAX_BYTES)
+            return;
         rec->headers[rec->headers_n++] =
             (struct record_header){name, value ? value : "", value ? len : 0};
+    }
 }
 
 void dead_letter_of(struct dead_letter *ret, const char *dead_topic, const struct flow_record *in,

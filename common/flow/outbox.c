@@ -36,13 +36,17 @@ const struct db_statement outbox_statements[] = {
      " SELECT seq, NULL AS topic, NULL::bytea AS key, NULL::bytea AS headers, NULL::bytea AS value"
      " FROM mine UNION ALL"
      " SELECT seq, topic, key, headers, value FROM outbox"
-     " WHERE key = ANY($2::bytea[]) AND acked_at IS NULL AND NOT seq = ANY($5::bigint[])"
+     " WHERE substring(key FROM 1 FOR 64) = ANY"
+     " (ARRAY(SELECT substring(k FROM 1 FOR 64) FROM unnest($2::bytea[]) AS k))"
+     " AND key = ANY($2::bytea[]) AND acked_at IS NULL"
+     " AND seq NOT IN (SELECT unnest($5::bigint[]))"
      " ORDER BY 1"},
     {"outbox_mark", "UPDATE outbox SET acked_at = clock_timestamp() WHERE seq = ANY($1::bigint[])"},
     /* Unsent rows are few: their index is read whole, and never the acknowledged ones. */
     {"outbox_sweep",
      "WITH unsent AS MATERIALIZED (SELECT seq FROM outbox WHERE acked_at IS NULL"
-     " AND written_at < clock_timestamp() - interval '5 s' AND NOT seq = ANY($1::bigint[]))"
+     " AND written_at < clock_timestamp() - interval '5 s'"
+     " AND seq NOT IN (SELECT unnest($1::bigint[])))"
      " SELECT seq, topic, key, headers, value FROM outbox WHERE seq IN"
      " (SELECT seq FROM unsent ORDER BY seq LIMIT " TEXT(SWEEP_ROWS) ") ORDER BY seq"},
     {"outbox_delete",

@@ -11,6 +11,7 @@
 #define CAUGHT_UP_EVERY_MS 250
 #define HINT_EVERY_MS      1000
 #define FORGET_EVERY_MS    10000
+#define FORGET_ROWS        5000
 #define INFLIGHT_MAX       100000
 #define GIVE_UP_MS         30000
 #define SETTLE_MS          3000
@@ -161,8 +162,16 @@ static void hint(struct sink *s)
 /* A little at a time: the clocks stand still meanwhile. */
 static bool forget_seen(struct sink *s, struct err *err)
 {
+    AUTO(auto_result) PGresult *res = NULL;
+    struct db_args args = {0};
+
     s->forget_due_ms = clock_mono_ms() + FORGET_EVERY_MS;
-    return db_run(s->db, "sink_forget", NULL, NULL, err);
+    db_arg_int(&args, FORGET_ROWS);
+    if (!db_run(s->db, "sink_forget", &args, &res, err))
+        return false;
+    if (db_int(res, 0, 0) == FORGET_ROWS)
+        s->forget_due_ms = 0; /* there may be more */
+    return true;
 }
 
 static int64_t wait_of(const struct sink *s)

@@ -39,7 +39,7 @@ const struct db_statement sink_statements[] = {
      "INSERT INTO kafka_gap (consumer_group, topic, partition, from_offset, to_offset)"
      " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (consumer_group, topic, partition, from_offset)"
      " DO UPDATE SET to_offset = EXCLUDED.to_offset"},
-    {"sink_forget", "SELECT sink_forget()"},
+    {"sink_forget", "SELECT sink_forget($1::int)"},
 };
 const size_t sink_statements_n = ARRAY_LEN(sink_statements);
 

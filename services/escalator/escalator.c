@@ -221,7 +221,8 @@ static bool apply_early(struct escalator *e, struct sink_tx *tx, struct batch *b
     return publish_all(e, tx, inc, &changes, err);
 }
 
-/* The grade has come: what waited for it follows, in the order in which it came. */
+/* The grade is there: what waited for it follows, in the order in which it came. Also later than
+ * with the grade itself: an instance that had lost its partitions may have kept it meanwhile. */
 static bool apply_waiting(struct escalator *e, struct sink_tx *tx, struct batch *b,
                           struct incident *inc, struct err *err)
 {
@@ -294,7 +295,6 @@ static bool handle(struct escalator *e, struct sink_tx *tx, struct batch *b,
 {
     struct world world = {e->policy, e->directory, &b->arena, tx->now_ms};
     struct incident *inc = batch_find(b, ev->incident_id.text);
-    bool was_graded = inc->is_graded;
     struct changes changes;
 
     if (!inc->is_open)
@@ -307,7 +307,7 @@ static bool handle(struct escalator *e, struct sink_tx *tx, struct batch *b,
         return keep(e, tx, b, rec, ev, err);
     if (changes.verdict == VERDICT_FOREIGN)
         return refuse_foreign(tx, rec, err);
-    return was_graded || !inc->is_graded || apply_waiting(e, tx, b, inc, err);
+    return !inc->is_graded || apply_waiting(e, tx, b, inc, err);
 }
 
 static bool handle_record(struct escalator *e, struct sink_tx *tx, struct batch *b,

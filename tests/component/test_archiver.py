@@ -8,7 +8,7 @@ import confluent_kafka
 import psycopg2
 import pytest
 
-from servers import ROOT, wait_until
+from servers import ROOT, FallsSilent, wait_until
 from stack import Service
 
 EXAMPLES = ROOT / "proto/examples"
@@ -414,6 +414,21 @@ def test_a_month_that_is_missing_at_the_start_is_made(archiver):
     archiver.database.script(f"DROP TABLE archive.{name}")
     archiver.service.start()
     assert archiver.database.value("SELECT to_regclass(%s) IS NOT NULL", f"archive.{name}")
+
+
+def test_hard_case_05_a_postgres_that_falls_silent_in_a_copy_is_given_up(archiver):
+    door, incident, database = FallsSilent(archiver.database), Incident(), archiver.database
+    archiver.service.stop()
+    archiver.service.set(pg=door.dsn_as("tongbao_archiver"))
+    archiver.service.start()
+    door.arm(b"COPY event")
+    archiver.send(incident.event("report.submitted"))
+    wait_until(lambda: archiver.view("incident", incident), 30, "on another connection")
+    assert door.silenced.is_set() and "did not answer within" in archiver.service.log_text()
+    archiver.service.stop()
+    archiver.service.set(pg=database.dsn_as("tongbao_archiver"))
+    archiver.service.start()
+    door.close()
 
 
 def test_postgresql_goes_and_comes_back(archiver):

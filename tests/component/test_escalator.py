@@ -459,6 +459,19 @@ def test_an_early_action_that_cannot_be_read_any_more_does_not_take_the_grade_wi
     assert bus.database.value("SELECT count(*) FROM escalator.early WHERE incident_id = %s", inc.id) == 0
 
 
+def test_an_action_that_was_kept_beside_a_graded_incident_is_found_by_the_next_event(bus):
+    """An instance that had just lost its partitions may commit the grade while the next one keeps the action."""
+    inc = Incident(bus)
+    ack = inc.act("acknowledged")
+    bus.settle()
+    bus.database.script("CREATE TABLE escalator.aside AS SELECT * FROM escalator.early; DELETE FROM escalator.early")
+    inc.answer(inc.grade("larger"))
+    assert not inc.events("escalation.state")[1:]
+    bus.database.script("INSERT INTO escalator.early OVERRIDING SYSTEM VALUE SELECT * FROM escalator.aside; DROP TABLE escalator.aside")
+    inc.report()
+    assert inc.answer(ack)["applied"]
+
+
 def test_poison_is_a_dead_letter_and_its_neighbours_go_on(bus):
     inc = Incident(bus)
     bus.send(ACTION, inc.id, "action.acknowledged", '{"incident_id":"x"}')

@@ -11,7 +11,7 @@ import uuid
 import confluent_kafka
 import pytest
 
-from servers import ROOT, Process, wait_until
+from servers import ROOT, FallsSilent, Process, wait_until
 from stack import SANITIZED, program
 
 TOPICS = ("flow.in", "flow.later", "flow.out", "flow.dead")
@@ -96,14 +96,14 @@ def test_the_pipe_killed_after_each_step_loses_nothing(kafka, topics, workspace)
     assert not kafka.records("flow.dead")
 
 
-@pytest.mark.parametrize("shape", ["sink", "gather"])
-def test_the_sink_killed_after_each_step_applies_once(kafka, database, workspace, shape):
+@pytest.mark.parametrize("shape, topics_of_it", [("sink", ["flow.in"]), ("gather", ["flow.in", "flow.later"]),
+                                                 ("gather", ["flow.later"])])
+def test_the_sink_killed_after_each_step_applies_once(kafka, database, workspace, shape, topics_of_it):
     driver = Driver(workspace, shape, kafka, database)
     ids = []
     for step in SINK_STEPS:
-        if shape == "gather":
-            ids += send(kafka, [f"{step} later {i}" for i in range(60)], "flow.later")
-        ids += send(kafka, [f"{step} {i}" for i in range(60)])
+        for topic in topics_of_it:
+            ids += send(kafka, [f"{step} {i}" for i in range(60)], topic)
         driver.dies_at(f"{step}=kill@{5 if step.startswith('outbox') else 1}")
         driver.start()
         wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == len(ids), 20, f"all after {step}")
@@ -141,6 +141,7 @@ def test_what_is_urgent_never_waits_for_what_was_gathered(kafka, database, works
     for _ in range(5):
         later, urgent = send(kafka, ["quiet"] * 40, "flow.later"), send(kafka, ["quiet"] * 3)
         wait_until(lambda want=urgent: database.value(count, want) == 3, 20, "the urgent ones are applied")
+        assert database.value(count, later) == 0
         wait_until(lambda want=later: database.value(count, want) == 40, 20, "the gathered ones are applied")
         together, alone = ({row["x"] for row in database.rows(transactions, ids)} for ids in (later, urgent))
         assert not together & alone
@@ -203,6 +204,18 @@ def test_hard_case_04_ten_dead_letters_in_a_row_pause_the_partition(kafka, topic
     if shape == "sink":
         assert {r["id"] for r in database.rows("SELECT event_id::text AS id FROM flow_test.effect")} == set(good)
         assert database.value("SELECT next_offset FROM flow_test.kafka_offset WHERE partition = 0") == 10
+
+
+def test_hard_case_04_poison_with_a_key_that_no_index_takes(kafka, database, workspace):
+    driver = Driver(workspace, "sink", kafka, database).start()
+    producer, key = confluent_kafka.Producer({"bootstrap.servers": kafka.brokers, "log_level": 0}), os.urandom(4000)
+    producer.produce("flow.in", key=key, value="poison", headers=[("ce_id", str(uuid.uuid4()))])
+    assert producer.flush(20) == 0
+    send(kafka, ["a neighbour"] * 8)
+    wait_until(lambda: len(kafka.records("flow.dead")) == 1, 20, "it is dead-lettered")
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == 8, 20, "its neighbours went on")
+    assert database.value("SELECT key FROM flow_test.outbox WHERE topic = 'flow.dead'").tobytes() == key
+    assert driver.stop() == 0
 
 
 def test_poison_is_only_what_the_bytes_cause(kafka, database, workspace):
@@ -429,6 +442,25 @@ def test_hard_case_05_a_silent_postgres_is_given_up(kafka, database, workspace):
     finally:
         os.kill(backend, signal.SIGCONT)
     assert driver.stop() == 0
+
+
+@pytest.mark.parametrize("word", [b"outbox_mark", b"sink_advance"])
+def test_hard_case_05_a_postgres_that_falls_silent_on_the_way_is_given_up(kafka, database, workspace, word):
+    """While the statements are made ready (the first that name it), or in the midst of a transaction."""
+    door = FallsSilent(database)
+    driver = Driver(workspace, "sink", kafka, database)
+    driver.argv[-1] = door.dsn_as("owner")
+    if word == b"outbox_mark":
+        door.arm(word)
+    driver.start()
+    if word == b"sink_advance":
+        wait_until(lambda: "partitions assigned" in driver.log_text(), 20, "it has its partitions")
+        door.arm(word)
+    ids = send(kafka, ["goes on"])
+    wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == len(ids), 30, "on another connection")
+    assert door.silenced.is_set() and "did not answer within" in driver.log_text()
+    assert driver.stop() == 0
+    door.close()
 
 
 def test_a_refused_event_may_come_back(kafka, database, workspace):

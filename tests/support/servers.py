@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import confluent_kafka
@@ -207,6 +208,53 @@ class Database:
     def script(self, text):
         """Runs many statements in one transaction."""
         self.rows(text)
+
+
+class FallsSilent:
+    """Stands before a database. On the first connection on which a client says `word` after arm(), nothing is answered any more."""
+
+    def __init__(self, database):
+        self.database, self.target, self.word, self.silenced = database, database.postgres.port, None, threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def dsn_as(self, role):
+        return self.database.dsn_as(role).replace(f"port={self.target}", f"port={self.port}")
+
+    def arm(self, word):
+        self.word = word
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            server, mute = socket.create_connection(("127.0.0.1", self.target)), threading.Event()
+            threading.Thread(target=self._relay, args=(client, server, mute, True), daemon=True).start()
+            threading.Thread(target=self._relay, args=(server, client, mute, False), daemon=True).start()
+
+    def _relay(self, source, target, mute, from_client):
+        try:
+            while data := source.recv(65536):
+                if from_client and self.word and self.word in data:
+                    self.word = None
+                    mute.set()
+                    self.silenced.set()
+                if not mute.is_set():
+                    target.sendall(data)
+        except OSError:
+            pass
+        for side in () if mute.is_set() else (source, target):  # silent, not gone
+            try:
+                side.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
 
 class Postgres(Process):

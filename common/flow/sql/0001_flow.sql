@@ -41,7 +41,8 @@ CREATE TABLE IF NOT EXISTS outbox (
     written_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     acked_at   timestamptz
 );
-CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox (key, seq) WHERE acked_at IS NULL;
+-- A stranger's key may be longer than an index takes.
+CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox (substring(key FROM 1 FOR 64), seq) WHERE acked_at IS NULL;
 CREATE INDEX IF NOT EXISTS outbox_acked ON outbox (acked_at) WHERE acked_at IS NOT NULL;
 
 -- Locks the offset's row and moves it; raises when somebody else moved it, or when it is missing.
@@ -57,7 +58,11 @@ END $$;
 
 -- Ids older than any record that a topic keeps (proto/topics.def), so that no repeat is taken for new; a few at a time. A BRIN index is read
 -- by a bitmap, which the services do without (common/db/db.c).
-CREATE OR REPLACE FUNCTION sink_forget() RETURNS void LANGUAGE plpgsql SET enable_bitmapscan = on AS $$
+CREATE OR REPLACE FUNCTION sink_forget(a_max int) RETURNS bigint LANGUAGE plpgsql SET enable_bitmapscan = on AS $$
+DECLARE
+    forgotten bigint;
 BEGIN
-    DELETE FROM seen WHERE event_id IN (SELECT event_id FROM seen WHERE applied_at < now() - interval '180 days' LIMIT 5000);
+    DELETE FROM seen WHERE event_id IN (SELECT event_id FROM seen WHERE applied_at < now() - interval '180 days' LIMIT a_max);
+    GET DIAGNOSTICS forgotten = ROW_COUNT;
+    RETURN forgotten;
 END $$;

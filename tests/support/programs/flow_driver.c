@@ -177,7 +177,7 @@ static bool run(char **argv, struct err *err)
     if (strcmp(argv[1], "gather") == 0) {
         sink.input.n = ARRAY_LEN(inputs);
         sink.urgent = (struct flow_topics){inputs, 1};
-        sink.gather_ms = 300;
+        sink.gather_ms = 2000;
     }
     return strcmp(argv[1], "pipe") == 0 ? run_pipe(&pipe, err) : run_sink(&sink, err);
 }
