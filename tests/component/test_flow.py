@@ -28,6 +28,13 @@ class Driver(Process):
             args.append(database.dsn)
         super().__init__(workspace, f"{shape}-{uuid.uuid4().hex[:6]}", args, env=SANITIZED)
 
+    def start_whole(self):
+        """Starts it, and waits until it has its partitions: before, a SIGTERM may find no handler."""
+        before = self.log_text().count("partitions assigned")
+        self.start()
+        wait_until(lambda: self.log_text().count("partitions assigned") > before, 20, "partitions assigned")
+        return self
+
     def dies_at(self, failpoint):
         """Starts it, waits until the failpoint has killed it, and takes the failpoint away."""
         self.env["TONGBAO_FAILPOINTS"] = failpoint
@@ -105,14 +112,14 @@ def test_the_sink_killed_after_each_step_applies_once(kafka, database, workspace
         for topic in topics_of_it:
             ids += send(kafka, [f"{step} {i}" for i in range(60)], topic)
         driver.dies_at(f"{step}=kill@{5 if step.startswith('outbox') else 1}")
-        driver.start()
+        driver.start_whole()
         wait_until(lambda: database.value("SELECT count(*) FROM flow_test.effect") == len(ids), 20, f"all after {step}")
         wait_until(lambda: len(distinct(kafka.records("flow.out"))) == len(ids), 20, f"relayed after {step}")
         assert driver.stop() == 0
     rows = database.rows("SELECT event_id::text AS id, count(*) AS n FROM flow_test.effect GROUP BY 1")
     assert {row["id"] for row in rows} == set(ids)
     assert all(row["n"] == 1 for row in rows)
-    driver.start()  # what the last one dead had sent, and nobody had marked, is swept after 5 s
+    driver.start_whole()  # what the last one dead had sent, and nobody had marked, is swept after 5 s
     wait_until(lambda: database.value("SELECT count(*) FROM flow_test.outbox WHERE acked_at IS NULL") == 0, 20, "all is marked")
     assert driver.stop() == 0
     assert not kafka.records("flow.dead")
