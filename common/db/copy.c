@@ -14,6 +14,7 @@ static const char signature[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
 bool db_copy_begin(struct db_copy *c, struct db *db, const char *sql, struct err *err)
 {
     AUTO(auto_result) PGresult *res = NULL;
+    AUTO(auto_result) PGresult *end = NULL;
 
     if (!db_settle(db, err))
         return false;
@@ -23,6 +24,8 @@ bool db_copy_begin(struct db_copy *c, struct db *db, const char *sql, struct err
         return db_fail(db, NULL, "copy", err);
     if (!db_result(db, "copy", &res, err))
         return false;
+    if (PQresultStatus(res) != PGRES_COPY_IN && !db_result(db, "copy", &end, err))
+        return false; /* a refusal's end, so that the connection takes what follows */
     if (PQresultStatus(res) != PGRES_COPY_IN)
         return db_fail(db, res, "copy", err);
     c->db = db;

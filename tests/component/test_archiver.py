@@ -416,6 +416,20 @@ def test_a_month_that_is_missing_at_the_start_is_made(archiver):
     assert archiver.database.value("SELECT to_regclass(%s) IS NOT NULL", f"archive.{name}")
 
 
+def test_a_copy_that_is_refused_leaves_the_connection_whole(archiver):
+    """Its table is locked for longer than a lock is waited for: the next try goes through the same connection."""
+    incident, backend = Incident(), "SELECT pid FROM pg_stat_activity WHERE application_name = 'archiver'"
+    before = archiver.database.value(backend)
+    locker = psycopg2.connect(archiver.database.dsn)
+    with locker, locker.cursor() as cursor:
+        cursor.execute("LOCK TABLE archive.event IN ACCESS EXCLUSIVE MODE")
+        archiver.send(incident.event("report.submitted"))
+        wait_until(lambda: archiver.service.metrics()["sink_retries_total"] > 0, 20, "it was refused")
+    locker.close()
+    wait_until(lambda: archiver.view("incident", incident), 20, "it goes on")
+    assert archiver.database.value(backend) == before
+
+
 def test_hard_case_05_a_postgres_that_falls_silent_in_a_copy_is_given_up(archiver):
     door, incident, database = FallsSilent(archiver.database), Incident(), archiver.database
     archiver.service.stop()
