@@ -399,6 +399,15 @@ bool db_bool(const PGresult *res, int row, int col)
     return !PQgetisnull(res, row, col) && PQgetvalue(res, row, col)[0] == 't';
 }
 
+void db_id(struct id *ret, const PGresult *res, int row, int col)
+{
+    const char *text = db_text(res, row, col);
+
+    *ret = (struct id){0};
+    if (text)
+        (void)id_set(ret, text, strlen(text));
+}
+
 /* Milliseconds as a whole number, or timestamptz text in UTC: "2026-11-22 03:00:00.123+00". */
 int64_t db_time(const PGresult *res, int row, int col)
 {

@@ -28,6 +28,7 @@
 #include "common/base/buf.h"
 #include "common/base/cleanup.h"
 #include "common/base/err.h"
+#include "common/base/id.h"
 
 struct db;
 
@@ -95,6 +96,7 @@ bool db_exec(struct db *db, const char *sql, struct err *err) MUST_CHECK;
 const char *db_text(const PGresult *res, int row, int col); /* NULL: SQL NULL */
 int64_t db_int(const PGresult *res, int row, int col);      /* 0 for SQL NULL */
 bool db_bool(const PGresult *res, int row, int col);
+void db_id(struct id *ret, const PGresult *res, int row, int col); /* not set for SQL NULL */
 int64_t db_time(
     const PGresult *res, int row,
     int col); /* of (extract(epoch from t)*1000)::bigint or a timestamptz text; ms, 0 for NULL */

@@ -347,6 +347,7 @@ bool sink_open(struct sink **ret, const struct sink_conf *conf, struct err *err)
     if (!s)
         return err_memory(err);
     s->conf = *conf;
+    columns_init(&s->columns);
     s->forget_due_ms = clock_mono_ms() + FORGET_EVERY_MS;
     if (!batch_make(&s->batch, conf->batch_max) || !batch_make(&s->gathered, conf->batch_max))
         return err_memory(err);
@@ -367,6 +368,7 @@ void sink_close(struct sink *s)
     batch_free(&s->gathered);
     outbox_close(s->outbox);
     db_close(s->db);
+    columns_done(&s->columns);
     free(s->all_statements);
     free(s);
 }

@@ -8,6 +8,7 @@
 #ifndef COMMON_FLOW_SINK_PARTS_H
 #define COMMON_FLOW_SINK_PARTS_H
 
+#include "common/db/columns.h"
 #include "common/flow/ends.h"
 #include "common/flow/outbox.h"
 #include "common/flow/reader.h"
@@ -29,8 +30,9 @@ struct sink {
     struct outbox *outbox;
     struct reader *reader;
     struct ends *ends;
-    struct batch batch;    /* what is applied next */
-    struct batch gathered; /* what is not urgent, until it is due */
+    struct batch batch;     /* what is applied next */
+    struct batch gathered;  /* what is not urgent, until it is due */
+    struct columns columns; /* of the statement that is put together */
     bool is_ends_set;
     bool has_begun; /* it had partitions, and with them the database, once */
     int64_t tick_due_ms, caught_up_due_ms, hint_due_ms, forget_due_ms;

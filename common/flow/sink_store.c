@@ -8,30 +8,28 @@
 #include "common/base/metric_rows.h"
 #include "common/flow/sink_store_metrics.def"
 
-#define ARRAY_MAX_BYTES (64 * 1024 * 1024)
-
 const struct db_statement sink_statements[] = {
     {"sink_begin_missing",
      "INSERT INTO kafka_offset (consumer_group, topic, partition)"
-     " SELECT $1, t, p FROM unnest($2::text[], $3::int[]) AS u(t, p) ON CONFLICT DO NOTHING"},
+     " SELECT $3, t, p FROM unnest($1::text[], $2::int[]) AS u(t, p) ON CONFLICT DO NOTHING"},
     {"sink_begin",
      "UPDATE kafka_offset o SET starter = $4,"
      " starts = CASE WHEN o.starter IS DISTINCT FROM $4 THEN o.starts + 1 ELSE o.starts END"
-     " FROM unnest($2::text[], $3::int[]) AS u(t, p)"
-     " WHERE o.consumer_group = $1 AND o.topic = u.t AND o.partition = u.p"
+     " FROM unnest($1::text[], $2::int[]) AS u(t, p)"
+     " WHERE o.consumer_group = $3 AND o.topic = u.t AND o.partition = u.p"
      " RETURNING o.topic, o.partition, o.next_offset, o.last_event_id, o.starts,"
      " (extract(epoch FROM o.caught_up_to) * 1000)::bigint"},
     {"sink_end_in_order",
      "UPDATE kafka_offset SET starts = 0 WHERE consumer_group = $1 AND starter = $2"},
-    {"sink_advance", "SELECT sink_advance($1, t, p, e, n, l)"
-                     " FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[], $6::text[])"
+    {"sink_advance", "SELECT sink_advance($6, t, p, e, n, l)"
+                     " FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::text[])"
                      " AS u(t, p, e, n, l)"},
     {"sink_seen", "INSERT INTO seen (event_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING"
                   " RETURNING event_id"},
     {"sink_unsee", "DELETE FROM seen WHERE event_id = $1::uuid"},
     {"sink_caught_up", "UPDATE kafka_offset o SET caught_up_to = u.c"
-                       " FROM unnest($2::text[], $3::int[], $4::timestamptz[]) AS u(t, p, c)"
-                       " WHERE o.consumer_group = $1 AND o.topic = u.t AND o.partition = u.p"},
+                       " FROM unnest($1::text[], $2::int[], $3::timestamptz[]) AS u(t, p, c)"
+                       " WHERE o.consumer_group = $4 AND o.topic = u.t AND o.partition = u.p"},
     {"sink_rewind", "UPDATE kafka_offset SET next_offset = $4, last_event_id = NULL, starts = 0,"
                     " incarnation = incarnation + 1"
                     " WHERE consumer_group = $1 AND topic = $2 AND partition = $3"},
@@ -43,51 +41,21 @@ const struct db_statement sink_statements[] = {
 };
 const size_t sink_statements_n = ARRAY_LEN(sink_statements);
 
-/* ---- small arrays of the partitions, in the order (topic, partition, …) of the statements */
-
-struct part_arrays {
-    struct buf topics, partitions, a, b, c;
-};
-
-static void arrays_init(struct part_arrays *x)
+static void add_part(struct sink *s, const struct reader_part *part)
 {
-    struct buf *all[] = {&x->topics, &x->partitions, &x->a, &x->b, &x->c};
-
-    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        buf_init(all[i], ARRAY_MAX_BYTES);
-        db_array_begin(all[i]);
-    }
+    columns_row(&s->columns);
+    columns_text(&s->columns, part->topic);
+    columns_int(&s->columns, part->partition);
 }
 
-static void arrays_add(struct part_arrays *x, const struct reader_part *part)
+/* The arrays, and behind them the group. */
+static bool args_of_parts(struct sink *s, const char *statement, struct db_args *args,
+                          struct err *err)
 {
-    db_array_text(&x->topics, part->topic);
-    db_array_int(&x->partitions, part->partition);
-}
+    bool ok = columns_args(&s->columns, statement, args, err);
 
-static void arrays_done(struct part_arrays *x)
-{
-    buf_done(&x->topics);
-    buf_done(&x->partitions);
-    buf_done(&x->a);
-    buf_done(&x->b);
-    buf_done(&x->c);
-}
-
-/* Arguments: the group, topics, partitions, then the used ones of a, b, c. */
-static void arrays_args(struct part_arrays *x, const char *group, int used, struct db_args *args)
-{
-    struct buf *more[] = {&x->a, &x->b, &x->c};
-
-    db_array_end(&x->topics);
-    db_array_end(&x->partitions);
-    db_arg_text(args, group);
-    db_arg_text(args, buf_text(&x->topics));
-    db_arg_text(args, buf_text(&x->partitions));
-    for (int i = 0; i < used; i++) {
-        db_array_end(more[i]);
-        db_arg_text(args, buf_text(more[i]));
-    }
+    db_arg_text(args, s->conf.group);
+    return ok;
 }
 
 /* ---- what the reader asks */
@@ -95,18 +63,16 @@ static void arrays_args(struct part_arrays *x, const char *group, int used, stru
 static bool read_beginnings(struct sink *s, struct reader_part *parts, size_t n, struct err *err)
 {
     AUTO(auto_result) PGresult *res = NULL;
-    struct part_arrays x;
     struct db_args args = {0};
     bool ok;
 
-    arrays_init(&x);
     for (size_t i = 0; i < n; i++)
-        arrays_add(&x, &parts[i]);
-    arrays_args(&x, s->conf.group, 0, &args);
-    ok = db_run(s->db, "sink_begin_missing", &args, NULL, err);
+        add_part(s, &parts[i]);
+    ok = args_of_parts(s, "sink_begin", &args, err) &&
+         db_run(s->db, "sink_begin_missing", &args, NULL, err);
     db_arg_text(&args, reader_process());
     ok = ok && db_run(s->db, "sink_begin", &args, &res, err);
-    arrays_done(&x);
+    columns_reset(&s->columns);
     if (!ok)
         return false;
     for (int row = 0; row < PQntuples(res); row++)
@@ -130,7 +96,8 @@ bool sink_begin(void *ctx, struct reader_part *parts, size_t n, struct err *err)
     struct sink *s = ctx;
 
     s->is_ends_set = false;
-    if (db_begin(s->db, err) && read_beginnings(s, parts, n, err) && db_commit(s->db, err))
+    if (db_begin(s->db, err) && (n == 0 || read_beginnings(s, parts, n, err)) &&
+        db_commit(s->db, err))
         return s->has_begun = true;
     db_rollback(s->db);
     return false;
@@ -170,13 +137,11 @@ bool sink_gap(void *ctx, struct reader_part *part, int64_t log_start, struct err
 
 bool sink_advance(struct sink *s, size_t from, size_t to, struct err *err)
 {
-    struct part_arrays x;
     struct db_args args = {0};
     size_t parts_n;
     struct reader_part *parts = reader_parts(s->reader, &parts_n);
     bool ok;
 
-    arrays_init(&x);
     for (size_t p = 0; p < parts_n; p++) {
         const struct flow_record *last = NULL;
 
@@ -185,45 +150,42 @@ bool sink_advance(struct sink *s, size_t from, size_t to, struct err *err)
                 last = &s->batch.records[i];
         if (!last)
             continue;
-        arrays_add(&x, &parts[p]);
-        db_array_int(&x.a, parts[p].next);
-        db_array_int(&x.b, last->offset + 1);
-        db_array_text(&x.c, last->event_id);
+        add_part(s, &parts[p]);
+        columns_int(&s->columns, parts[p].next);
+        columns_int(&s->columns, last->offset + 1);
+        columns_text(&s->columns, last->event_id);
     }
-    arrays_args(&x, s->conf.group, 3, &args);
-    ok = db_run(s->db, "sink_advance", &args, NULL, err);
-    arrays_done(&x);
+    ok = args_of_parts(s, "sink_advance", &args, err) &&
+         db_run(s->db, "sink_advance", &args, NULL, err);
+    columns_reset(&s->columns);
     return ok;
+}
+
+static bool has_id(const struct flow_record *rec)
+{
+    return rec->event_id && id_valid(rec->event_id, strlen(rec->event_id));
 }
 
 /* Which ids are new: the statement gives them back in the order they went in. */
 bool sink_mark_seen(struct sink *s, size_t from, size_t to, struct err *err)
 {
     AUTO(auto_result) PGresult *res = NULL;
-    struct buf ids;
-    struct db_args args = {0};
     int next = 0;
-    bool ok;
 
-    buf_init(&ids, ARRAY_MAX_BYTES);
-    db_array_begin(&ids);
     for (size_t i = from; i < to; i++)
-        if (s->batch.records[i].event_id &&
-            id_valid(s->batch.records[i].event_id, strlen(s->batch.records[i].event_id)))
-            db_array_text(&ids, s->batch.records[i].event_id);
-    db_array_end(&ids);
-    db_arg_text(&args, buf_text(&ids));
-    ok = db_run(s->db, "sink_seen", &args, &res, err);
-    buf_done(&ids);
-    if (!ok)
+        if (has_id(&s->batch.records[i])) {
+            columns_row(&s->columns);
+            columns_text(&s->columns, s->batch.records[i].event_id);
+        }
+    if (!columns_run(&s->columns, s->db, "sink_seen", &res, err))
         return false;
     for (size_t i = from; i < to; i++) {
         struct flow_record *rec = &s->batch.records[i];
-        bool is_new = next < PQntuples(res) && rec->event_id &&
+        bool is_new = has_id(rec) && next < PQntuples(res) &&
                       strcmp(rec->event_id, db_text(res, next, 0)) == 0;
 
         next += is_new;
-        rec->is_repeat = !is_new && rec->event_id && id_valid(rec->event_id, strlen(rec->event_id));
+        rec->is_repeat = !is_new && has_id(rec);
         if (rec->is_repeat)
             metric_add(&sink_repeats_total, 1);
     }
@@ -239,13 +201,10 @@ static void note_heard(struct reader_part *part)
 
 bool sink_store_caught_up(struct sink *s, struct reader_part *parts, size_t n, struct err *err)
 {
-    struct part_arrays x;
     struct db_args args = {0};
-    size_t changed = 0;
     int64_t paused = 0, oldest_ms = clock_wall_ms(), now_ms = oldest_ms;
-    bool ok = true;
+    bool ok;
 
-    arrays_init(&x);
     for (size_t i = 0; i < n; i++) {
         struct reader_part *part = &parts[i];
         int64_t was_ms = part->caught_up_ms;
@@ -258,19 +217,18 @@ bool sink_store_caught_up(struct sink *s, struct reader_part *parts, size_t n, s
         }
         paused += part->is_paused;
         if (part->caught_up_ms > was_ms) {
-            arrays_add(&x, part);
-            db_array_time(&x.a, part->caught_up_ms);
-            changed++;
+            add_part(s, part);
+            columns_time(&s->columns, part->caught_up_ms);
         }
         if (part->caught_up_ms < oldest_ms)
             oldest_ms = part->caught_up_ms;
     }
     metric_set(&sink_behind_ms, now_ms - oldest_ms);
     metric_set(&sink_partitions_paused, paused);
-    if (changed > 0) {
-        arrays_args(&x, s->conf.group, 1, &args);
-        ok = db_run(s->db, "sink_caught_up", &args, NULL, err);
-    }
-    arrays_done(&x);
+    if (s->columns.rows == 0)
+        return true;
+    ok = args_of_parts(s, "sink_caught_up", &args, err) &&
+         db_run(s->db, "sink_caught_up", &args, NULL, err);
+    columns_reset(&s->columns);
     return ok;
 }

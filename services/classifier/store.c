@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARRAY_MAX_BYTES ((size_t)64 * 1024 * 1024)
-#define EXPIRE_MAX      200 /* rows at a time: all of them become dead letters */
+#include "common/db/columns.h"
+
+#define EXPIRE_MAX 200 /* rows at a time: all of them become dead letters */
 
 const struct db_statement store_statements[] = {
     {"case_open", "INSERT INTO incident_case (incident_id) SELECT unnest($1::uuid[])"
@@ -52,56 +53,6 @@ const struct db_statement store_statements[] = {
 };
 const size_t store_statements_n = ARRAY_LEN(store_statements);
 
-/* --- array arguments --- */
-
-#define COLUMNS_MAX 9
-struct columns {
-    struct buf at[COLUMNS_MAX];
-    size_t n, rows;
-    bool is_ended;
-};
-
-static void columns_init(struct columns *c, size_t n)
-{
-    c->n = n;
-    c->rows = 0;
-    c->is_ended = false;
-    for (size_t i = 0; i < n; i++) {
-        buf_init(&c->at[i], ARRAY_MAX_BYTES);
-        db_array_begin(&c->at[i]);
-    }
-}
-
-static void columns_done(struct columns *c)
-{
-    for (size_t i = 0; i < c->n; i++)
-        buf_done(&c->at[i]);
-}
-
-/* Runs the statement with the columns as its arguments; nothing when there are no rows. */
-static bool columns_run(struct columns *c, struct db *db, const char *statement, PGresult **ret,
-                        struct err *err)
-{
-    struct db_args args = {0};
-
-    if (c->rows == 0)
-        return true;
-    for (size_t i = 0; i < c->n; i++) {
-        if (!c->is_ended)
-            db_array_end(&c->at[i]);
-        if (c->at[i].failed)
-            return err_set(err, ERR_FATAL, "%s: the batch is too large", statement);
-        db_arg_text(&args, buf_text(&c->at[i]));
-    }
-    c->is_ended = true; /* another statement may take the same columns */
-    return db_run(db, statement, &args, ret, err);
-}
-
-static void add_id(struct buf *column, const struct id *id)
-{
-    db_array_text(column, id_is_set(id) ? id->text : NULL);
-}
-
 /* --- loading --- */
 
 static int by_id(const void *key, const void *element)
@@ -117,20 +68,12 @@ struct stored_case *store_find(const struct store_batch *b, const struct id *inc
     return bsearch(incident_id, b->cases, b->cases_n, sizeof(*b->cases), by_id);
 }
 
-static void read_id(struct id *ret, const PGresult *res, int row, int col)
-{
-    const char *text = db_text(res, row, col);
-
-    if (text)
-        (void)id_set(ret, text, strlen(text));
-}
-
 static bool read_case(struct stored_case *c, const PGresult *res, int row, struct err *err)
 {
     struct published *p = &c->file.published;
     int level = 0, category = 0, gbt = 0;
 
-    read_id(&c->file.enterprise_id, res, row, 1);
+    db_id(&c->file.enterprise_id, res, row, 1);
     c->inputs = db_int(res, row, 2);
     p->revision = db_int(res, row, 3);
     if (p->revision < 0)
@@ -143,26 +86,33 @@ static bool read_case(struct stored_case *c, const PGresult *res, int row, struc
     p->level = (enum level)level;
     p->category = (enum category)category;
     p->gbt = (enum gbt20986)gbt;
-    read_id(&p->decision_event_id, res, row, 7);
+    db_id(&p->decision_event_id, res, row, 7);
     return true;
+}
+
+static void add_id(struct columns *to, const struct id *id)
+{
+    columns_row(to);
+    columns_id(to, id);
 }
 
 static bool lock_cases(struct db *db, struct store_batch *b, struct err *err)
 {
     AUTO(auto_result) PGresult *res = NULL;
     AUTO(columns_done) struct columns ids;
+    struct db_args args = {0};
     bool ok;
 
-    columns_init(&ids, 1);
-    for (; ids.rows < b->cases_n; ids.rows++)
-        add_id(&ids.at[0], &b->cases[ids.rows].file.incident_id);
-    ok = columns_run(&ids, db, "case_open", NULL, err) &&
-         columns_run(&ids, db, "case_lock", &res, err);
+    columns_init(&ids);
+    for (size_t i = 0; i < b->cases_n; i++)
+        add_id(&ids, &b->cases[i].file.incident_id);
+    ok = columns_args(&ids, "case_lock", &args, err) && db_run(db, "case_open", &args, NULL, err) &&
+         db_run(db, "case_lock", &args, &res, err);
     for (int row = 0; ok && row < PQntuples(res); row++) {
         struct id id = {0};
         struct stored_case *c;
 
-        read_id(&id, res, row, 0);
+        db_id(&id, res, row, 0);
         c = store_find(b, &id);
         ok = c && read_case(c, res, row, err);
     }
@@ -195,7 +145,7 @@ static bool read_input(struct store_batch *b, int row, struct err *err)
                               .partition = (int32_t)db_int(res, row, 6),
                               .offset = db_int(res, row, 7),
                               .is_stored_early = db_bool(res, row, 3)};
-    read_id(&incident_id, res, row, 0);
+    db_id(&incident_id, res, row, 0);
     c = store_find(b, &incident_id);
     if (!event_decode(&ev, &rec, err)) {
         if (err)
@@ -213,13 +163,11 @@ static bool load_inputs(struct db *db, struct store_batch *b, struct err *err)
     AUTO(columns_done) struct columns ids;
     bool ok;
 
-    columns_init(&ids, 1);
+    columns_init(&ids);
     for (size_t i = 0; i < b->cases_n; i++) {
         b->cases[i].has_inputs = needs_inputs(&b->cases[i]);
-        if (!b->cases[i].has_inputs)
-            continue;
-        add_id(&ids.at[0], &b->cases[i].file.incident_id);
-        ids.rows++;
+        if (b->cases[i].has_inputs)
+            add_id(&ids, &b->cases[i].file.incident_id);
     }
     if (ids.rows == 0)
         return true;
@@ -271,36 +219,36 @@ void store_batch_done(struct store_batch *b)
 
 /* --- saving --- */
 
-static void add_row(struct columns *to, const struct case_input *input)
+static void add_input(struct columns *to, const struct case_input *input)
 {
     const struct origin *origin = input->origin;
 
-    add_id(&to->at[0], &input->ev.incident_id);
-    add_id(&to->at[1], &input->ev.id);
-    db_array_text(&to->at[2], event_types[input->ev.type].name);
-    add_id(&to->at[3], &input->ev.enterprise_id);
-    db_array_text(&to->at[4], input->is_early ? "t" : "f");
-    db_array_text_n(&to->at[5], origin->body, origin->body_len);
-    db_array_text(&to->at[6], origin->topic);
-    db_array_int(&to->at[7], origin->partition);
-    db_array_int(&to->at[8], origin->offset);
-    to->rows++;
+    columns_row(to);
+    columns_id(to, &input->ev.incident_id);
+    columns_id(to, &input->ev.id);
+    columns_text(to, event_types[input->ev.type].name);
+    columns_id(to, &input->ev.enterprise_id);
+    columns_bool(to, input->is_early);
+    columns_text_n(to, origin->body, origin->body_len);
+    columns_text(to, origin->topic);
+    columns_int(to, origin->partition);
+    columns_int(to, origin->offset);
 }
 
-static void case_row(struct columns *to, const struct stored_case *c, int64_t inputs)
+static void add_case(struct columns *to, const struct stored_case *c, int64_t inputs)
 {
     const struct published *p = &c->file.published;
     bool is_graded = p->revision >= 0;
 
-    add_id(&to->at[0], &c->file.incident_id);
-    add_id(&to->at[1], &c->file.enterprise_id);
-    db_array_int(&to->at[2], inputs);
-    db_array_int(&to->at[3], p->revision);
-    db_array_text(&to->at[4], is_graded ? enum_text(&level_table, (int)p->level) : NULL);
-    db_array_text(&to->at[5], is_graded ? enum_text(&category_table, (int)p->category) : NULL);
-    db_array_text(&to->at[6], is_graded ? enum_text(&gbt20986_table, (int)p->gbt) : NULL);
-    add_id(&to->at[7], &p->decision_event_id);
-    to->rows++;
+    columns_row(to);
+    columns_id(to, &c->file.incident_id);
+    columns_id(to, &c->file.enterprise_id);
+    columns_int(to, inputs);
+    columns_int(to, p->revision);
+    columns_text(to, is_graded ? enum_text(&level_table, (int)p->level) : NULL);
+    columns_text(to, is_graded ? enum_text(&category_table, (int)p->category) : NULL);
+    columns_text(to, is_graded ? enum_text(&gbt20986_table, (int)p->gbt) : NULL);
+    columns_id(to, &p->decision_event_id);
 }
 
 struct saving {
@@ -317,22 +265,19 @@ static void collect(struct saving *s, const struct stored_case *c)
         const struct origin *origin = input->origin;
 
         if (input->is_new && !input->is_stranger) {
-            add_row(&s->added, input);
+            add_input(&s->added, input);
             inputs++;
         } else if (!input->is_new && input->is_stranger) {
-            add_id(&s->dropped.at[0], &c->file.incident_id);
-            add_id(&s->dropped.at[1], &input->ev.id);
-            s->dropped.rows++;
+            add_id(&s->dropped, &c->file.incident_id);
+            columns_id(&s->dropped, &input->ev.id);
             inputs--;
         } else if (!input->is_new && !input->is_early && origin->is_stored_early) {
             was_early = true;
         }
     }
-    if (was_early) {
-        add_id(&s->opened.at[0], &c->file.incident_id);
-        s->opened.rows++;
-    }
-    case_row(&s->cases, c, inputs);
+    if (was_early)
+        add_id(&s->opened, &c->file.incident_id);
+    add_case(&s->cases, c, inputs);
 }
 
 /* A row that was made to be locked, for an event that was refused. */
@@ -354,18 +299,16 @@ bool store_save(struct db *db, const struct store_batch *b, struct err *err)
 {
     AUTO(saving_done) struct saving s;
 
-    columns_init(&s.cases, 8);
-    columns_init(&s.added, 9);
-    columns_init(&s.dropped, 2);
-    columns_init(&s.opened, 1);
-    columns_init(&s.empty, 1);
+    columns_init(&s.cases);
+    columns_init(&s.added);
+    columns_init(&s.dropped);
+    columns_init(&s.opened);
+    columns_init(&s.empty);
     for (size_t i = 0; i < b->cases_n; i++)
-        if (b->cases[i].is_changed) {
+        if (b->cases[i].is_changed)
             collect(&s, &b->cases[i]);
-        } else if (is_empty(&b->cases[i])) {
-            add_id(&s.empty.at[0], &b->cases[i].file.incident_id);
-            s.empty.rows++;
-        }
+        else if (is_empty(&b->cases[i]))
+            add_id(&s.empty, &b->cases[i].file.incident_id);
     return columns_run(&s.empty, db, "case_forget", NULL, err) &&
            columns_run(&s.dropped, db, "case_drop", NULL, err) &&
            columns_run(&s.opened, db, "case_opened", NULL, err) &&
@@ -407,23 +350,27 @@ bool store_expire(struct db *db, int64_t before_ms, store_expired_fn *fn, void *
     AUTO(auto_result) PGresult *locked = NULL;
     AUTO(auto_result) PGresult *deleted = NULL;
     AUTO(columns_done) struct columns ids;
-    struct db_args args = {0}, args_forget;
+    struct db_args old = {0}, expire = {0}, forget = {0};
 
-    columns_init(&ids, 1);
-    db_arg_time(&args, before_ms);
-    db_arg_int(&args, EXPIRE_MAX);
-    if (!db_run(db, "case_expire_lock", &args, &locked, err))
+    columns_init(&ids);
+    db_arg_time(&old, before_ms);
+    db_arg_int(&old, EXPIRE_MAX);
+    if (!db_run(db, "case_expire_lock", &old, &locked, err))
         return false;
-    for (int row = 0; row < PQntuples(locked); row++)
-        db_array_text(&ids.at[0], db_text(locked, row, 0));
-    db_array_end(&ids.at[0]);
-    args = (struct db_args){0};
-    db_arg_text(&args, buf_text(&ids.at[0]));
-    args_forget = args;
-    db_arg_time(&args, before_ms);
-    db_arg_int(&args, EXPIRE_MAX);
-    if (!db_run(db, "case_expire", &args, &deleted, err) ||
-        !db_run(db, "case_forget", &args_forget, NULL, err))
+    *ret_more = false;
+    if (PQntuples(locked) == 0)
+        return true;
+    for (int row = 0; row < PQntuples(locked); row++) {
+        columns_row(&ids);
+        columns_text(&ids, db_text(locked, row, 0));
+    }
+    if (!columns_args(&ids, "case_expire", &expire, err))
+        return false;
+    forget = expire;
+    db_arg_time(&expire, before_ms);
+    db_arg_int(&expire, EXPIRE_MAX);
+    if (!db_run(db, "case_expire", &expire, &deleted, err) ||
+        !db_run(db, "case_forget", &forget, NULL, err))
         return false;
     for (int row = 0; row < PQntuples(deleted); row++)
         if (!hand_on(deleted, row, fn, ctx, err))

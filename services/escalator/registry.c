@@ -1,6 +1,6 @@
 #include "services/escalator/registry.h"
 
-#include "services/escalator/columns.h"
+#include "services/escalator/cells.h"
 
 #define DAY_MS INT64_C(86400000)
 

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "services/escalator/columns.h"
+#include "common/db/columns.h"
+#include "services/escalator/cells.h"
 
 #define TOPIC_NAMES_MAX_BYTES ((size_t)4096)
 
@@ -236,7 +237,7 @@ static bool ask_ids(struct store *s, struct db *db, struct batch *b, const char 
 {
     for (size_t i = 0; i < b->incidents_n; i++) {
         columns_row(&s->columns);
-        put_id(&s->columns, &b->incidents[i].id);
+        columns_id(&s->columns, &b->incidents[i].id);
     }
     return columns_ask(&s->columns, db, statement, ret, err);
 }
@@ -297,102 +298,102 @@ bool store_load_free(struct store *s, struct db *db, const struct id *ids, size_
 static void write_incident(struct columns *c, const struct incident *inc)
 {
     columns_row(c);
-    put_id(c, &inc->id);
-    put_id(c, &inc->enterprise_id);
-    put_int(c, inc->partition);
-    put_bool(c, inc->drill);
-    put_text(c, inc->reference);
-    put_text(c, inc->enterprise_name);
-    put_text(c, inc->summary);
-    put_text(c, enum_text(&state_table, (int)inc->state));
-    put_text(c, inc->is_graded ? enum_text(&level_table, (int)inc->level) : NULL);
-    put_text(c, inc->is_graded ? enum_text(&category_table, (int)inc->category) : NULL);
-    put_int(c, inc->revision);
-    put_int(c, inc->seq);
-    put_int(c, inc->generation);
-    put_time(c, inc->discovered_at);
-    put_time(c, inc->reported_at);
-    put_time(c, inc->graded_at);
-    put_time(c, inc->handling_ended_at);
-    put_text(c, inc->duties);
+    columns_id(c, &inc->id);
+    columns_id(c, &inc->enterprise_id);
+    columns_int(c, inc->partition);
+    columns_bool(c, inc->drill);
+    columns_text(c, inc->reference);
+    columns_text(c, inc->enterprise_name);
+    columns_text(c, inc->summary);
+    columns_text(c, enum_text(&state_table, (int)inc->state));
+    columns_text(c, inc->is_graded ? enum_text(&level_table, (int)inc->level) : NULL);
+    columns_text(c, inc->is_graded ? enum_text(&category_table, (int)inc->category) : NULL);
+    columns_int(c, inc->revision);
+    columns_int(c, inc->seq);
+    columns_int(c, inc->generation);
+    columns_time(c, inc->discovered_at);
+    columns_time(c, inc->reported_at);
+    columns_time(c, inc->graded_at);
+    columns_time(c, inc->handling_ended_at);
+    columns_text(c, inc->duties);
 }
 
 static void write_run(struct columns *c, const struct incident *inc, const struct chain_run *run)
 {
     columns_row(c);
-    put_id(c, &inc->id);
-    put_text(c, run->chain);
-    put_text(c, enum_text(&scope_table, (int)run->scope));
-    put_int(c, run->generation);
-    put_int(c, run->step);
-    put_int(c, run->occurrence);
-    put_int(c, inc->partition);
-    put_time(c, run->next_at);
+    columns_id(c, &inc->id);
+    columns_text(c, run->chain);
+    columns_text(c, enum_text(&scope_table, (int)run->scope));
+    columns_int(c, run->generation);
+    columns_int(c, run->step);
+    columns_int(c, run->occurrence);
+    columns_int(c, inc->partition);
+    columns_time(c, run->next_at);
 }
 
 static void write_call(struct columns *c, const struct incident *inc, const struct call *call)
 {
     columns_row(c);
-    put_id(c, &inc->id);
-    put_id(c, &call->id);
-    put_text(c, call->chain);
-    put_int(c, call->generation);
-    put_int(c, call->step);
-    put_int(c, call->occurrence);
-    put_text(c, enum_text(&role_table, (int)call->role));
-    put_text(c, enum_text(&scope_table, (int)call->scope));
-    put_id(c, &call->person);
-    put_bool(c, call->wanted);
-    put_bool(c, call->delivered);
-    put_time(c, call->raised_at);
-    put_time(c, call->acknowledge_by);
-    put_time(c, call->acknowledged_at);
-    put_id(c, &call->acknowledged_by);
+    columns_id(c, &inc->id);
+    columns_id(c, &call->id);
+    columns_text(c, call->chain);
+    columns_int(c, call->generation);
+    columns_int(c, call->step);
+    columns_int(c, call->occurrence);
+    columns_text(c, enum_text(&role_table, (int)call->role));
+    columns_text(c, enum_text(&scope_table, (int)call->scope));
+    columns_id(c, &call->person);
+    columns_bool(c, call->wanted);
+    columns_bool(c, call->delivered);
+    columns_time(c, call->raised_at);
+    columns_time(c, call->acknowledge_by);
+    columns_time(c, call->acknowledged_at);
+    columns_id(c, &call->acknowledged_by);
 }
 
 static void write_owed(struct columns *c, const struct incident *inc, const struct owed *o)
 {
     columns_row(c);
-    put_id(c, &inc->id);
-    put_id(c, &o->id);
-    put_text(c, o->regime);
-    put_text(c, o->duty);
-    put_int(c, o->generation);
-    put_text(c, o->title_zh);
-    put_text(c, o->title_en);
-    put_text(c, o->recipient_zh);
-    put_text(c, o->recipient_en);
-    put_text(c, o->document);
-    put_text(c, o->article);
-    put_text(c, o->url);
-    put_text(c, enum_text(&anchor_table, (int)o->anchor));
-    put_int(c, o->within_ms);
-    put_int(c, o->warn_before_ms);
-    put_time(c, o->created_at);
-    put_time(c, o->anchor_at);
-    put_time(c, o->due_at);
-    put_time(c, o->next_at);
-    put_text(c, enum_text(&clock_state_table, (int)o->state));
-    put_text(c, o->satisfied_by);
-    put_id(c, &o->satisfied_by_event);
-    put_time(c, o->satisfied_at);
-    put_text(c, o->filed_reference);
-    put_int(c, inc->partition);
+    columns_id(c, &inc->id);
+    columns_id(c, &o->id);
+    columns_text(c, o->regime);
+    columns_text(c, o->duty);
+    columns_int(c, o->generation);
+    columns_text(c, o->title_zh);
+    columns_text(c, o->title_en);
+    columns_text(c, o->recipient_zh);
+    columns_text(c, o->recipient_en);
+    columns_text(c, o->document);
+    columns_text(c, o->article);
+    columns_text(c, o->url);
+    columns_text(c, enum_text(&anchor_table, (int)o->anchor));
+    columns_int(c, o->within_ms);
+    columns_int(c, o->warn_before_ms);
+    columns_time(c, o->created_at);
+    columns_time(c, o->anchor_at);
+    columns_time(c, o->due_at);
+    columns_time(c, o->next_at);
+    columns_text(c, enum_text(&clock_state_table, (int)o->state));
+    columns_text(c, o->satisfied_by);
+    columns_id(c, &o->satisfied_by_event);
+    columns_time(c, o->satisfied_at);
+    columns_text(c, o->filed_reference);
+    columns_int(c, inc->partition);
 }
 
 static void write_early(struct columns *c, const struct early *e)
 {
     columns_row(c);
-    put_id(c, &e->incident_id);
-    put_id(c, &e->enterprise_id);
-    put_id(c, &e->event_id);
-    put_text(c, e->type);
-    put_text(c, e->value);
-    put_text(c, e->topic);
-    put_int(c, e->partition);
-    put_int(c, e->offset);
-    put_time(c, e->appended_at);
-    put_time(c, e->kept_at);
+    columns_id(c, &e->incident_id);
+    columns_id(c, &e->enterprise_id);
+    columns_id(c, &e->event_id);
+    columns_text(c, e->type);
+    columns_text(c, e->value);
+    columns_text(c, e->topic);
+    columns_int(c, e->partition);
+    columns_int(c, e->offset);
+    columns_time(c, e->appended_at);
+    columns_time(c, e->kept_at);
 }
 
 static bool save_early(struct store *s, struct db *db, struct batch *b, struct err *err)
@@ -403,14 +404,14 @@ static bool save_early(struct store *s, struct db *db, struct batch *b, struct e
         if (!b->early[i].is_stored || !b->early[i].is_done)
             continue;
         columns_row(c);
-        put_id(c, &b->early[i].event_id);
+        columns_id(c, &b->early[i].event_id);
     }
-    if (!columns_run(c, db, "drop_early", 0, NULL, err))
+    if (!columns_run(c, db, "drop_early", NULL, err))
         return false;
     for (size_t i = 0; i < b->early_n; i++)
         if (!b->early[i].is_stored && !b->early[i].is_done)
             write_early(c, &b->early[i]);
-    return columns_run(c, db, "save_early", 0, NULL, err);
+    return columns_run(c, db, "save_early", NULL, err);
 }
 
 /* In order of the incidents' ids, as they were locked. */
@@ -422,25 +423,25 @@ bool store_save(struct store *s, struct db *db, struct batch *b, struct err *err
     for (const struct incident *inc = b->incidents; inc < end; inc++)
         if (inc->changed)
             write_incident(c, inc);
-    if (!columns_run(c, db, "save_incidents", 0, NULL, err))
+    if (!columns_run(c, db, "save_incidents", NULL, err))
         return false;
     for (const struct incident *inc = b->incidents; inc < end; inc++)
         for (size_t i = 0; i < inc->runs_n; i++)
             if (inc->runs[i].changed)
                 write_run(c, inc, &inc->runs[i]);
-    if (!columns_run(c, db, "save_runs", 0, NULL, err))
+    if (!columns_run(c, db, "save_runs", NULL, err))
         return false;
     for (const struct incident *inc = b->incidents; inc < end; inc++)
         for (size_t i = 0; i < inc->calls_n; i++)
             if (inc->calls[i].changed)
                 write_call(c, inc, &inc->calls[i]);
-    if (!columns_run(c, db, "save_calls", 0, NULL, err))
+    if (!columns_run(c, db, "save_calls", NULL, err))
         return false;
     for (const struct incident *inc = b->incidents; inc < end; inc++)
         for (size_t i = 0; i < inc->owed_n; i++)
             if (inc->owed[i].changed)
                 write_owed(c, inc, &inc->owed[i]);
-    return columns_run(c, db, "save_owed", 0, NULL, err) && save_early(s, db, b, err);
+    return columns_run(c, db, "save_owed", NULL, err) && save_early(s, db, b, err);
 }
 
 /* --- clocks and early actions -------------------------------------------------------------------- */
@@ -474,6 +475,8 @@ static bool run_due(struct store *s, struct db *db, const char *statement,
                     const struct due_query *q, PGresult **ret, struct err *err)
 {
     struct columns *c = &s->columns;
+    struct db_args args = {0};
+    bool ok;
 
     for (int i = 0; i < HEARD_MAX; i++) {
         int64_t heard_ms = q->heard[i].until_ms < q->now_ms ? q->heard[i].until_ms : q->now_ms;
@@ -481,11 +484,17 @@ static bool run_due(struct store *s, struct db *db, const char *statement,
         if (heard_ms == 0 && !q->heard[i].is_deaf)
             continue;
         columns_row(c);
-        put_int(c, i);
-        put_time(c, q->heard[i].is_deaf ? q->now_ms : heard_ms);
-        put_time(c, heard_ms);
+        columns_int(c, i);
+        columns_time(c, q->heard[i].is_deaf ? q->now_ms : heard_ms);
+        columns_time(c, heard_ms);
     }
-    return columns_run(c, db, statement, q->limit, ret, err);
+    if (c->rows == 0)
+        return true;
+    ok = columns_args(c, statement, &args, err);
+    db_arg_int(&args, q->limit);
+    ok = ok && db_run(db, statement, &args, ret, err);
+    columns_reset(c);
+    return ok;
 }
 
 bool store_due(struct store *s, struct db *db, const struct due_query *q, struct arena *arena,
