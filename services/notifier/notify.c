@@ -12,7 +12,8 @@
 #include "common/base/metric_rows.h"
 #include "services/notifier/metrics.def"
 
-#define LOOK_EVERY_MS      250
+#define LOOK_EVERY_MS      100
+#define RECOVER_EVERY_MS   250
 #define DIRECTORY_EVERY_MS 1000
 #define LEASE_EXTRA_MS     30000 /* a claim outlives its attempt by this much: time to record it */
 #define STALL_MS           2000  /* without a tick: PostgreSQL was away, or we stood still */
@@ -33,6 +34,7 @@ bool notify_open(struct notify *n, const struct notifier_conf *conf, struct send
     id_new(&process);
     memcpy(n->process, process.text, sizeof(n->process));
     n->who = (struct claimant){conf->instance, n->process};
+    rows_init(&n->rows);
     return true;
 }
 
@@ -40,6 +42,7 @@ void notify_close(struct notify *n)
 {
     jobs_free(n->back);
     directory_free(n->directory);
+    rows_done(&n->rows);
     free(n->in_hand);
     *n = (struct notify){0};
 }
@@ -58,11 +61,6 @@ bool notify_drain(struct notify *n)
     return (n->in_hand_n == 0 && !n->has_claims) || now_ms >= n->drain_until_ms;
 }
 
-static void look_now(struct notify *n)
-{
-    n->look_due_ms = 0;
-}
-
 /* ---- what events tell */
 
 static bool refresh_directory(struct notify *n, struct db *db, struct err *err)
@@ -79,54 +77,60 @@ static void note_unreachable(const struct escalation_raised *call, const char *w
            log_str("role", enum_text(&role_table, (int)call->role)), log_str("why", why));
 }
 
-/* Plans the next way of a call. *ret_is_planned false: there is none. */
-static bool plan_way(struct notify *n, struct sink_tx *tx, const struct escalation_raised *call,
-                     const struct way *tried, size_t tried_n, int32_t partition,
-                     bool *ret_is_planned, struct err *err)
+/* Plans the next way of a call. It goes out when the bus was heard up to now. False: there is none. */
+static bool plan_way(struct notify *n, const struct escalation_raised *call,
+                     const struct way *tried, size_t tried_n, int32_t partition, int64_t now_ms)
 {
-    const struct contact *contact = plan_next(n->directory, call, tried, tried_n, tx->now_ms);
-    bool is_new = false;
+    const struct contact *contact = plan_next(n->directory, call, tried, tried_n, now_ms);
 
-    *ret_is_planned = contact != NULL;
-    if (contact && !store_plan(tx->db, call, contact, partition, tx->now_ms, &is_new, err))
-        return false;
-    metric_add(&notifier_planned_total, is_new);
-    look_now(n);
-    return true;
+    if (contact)
+        rows_add_message(&n->rows, call, contact, partition, now_ms);
+    return contact != NULL;
+}
+
+static bool write_rows(struct notify *n, struct sink_tx *tx, struct err *err)
+{
+    int64_t planned = 0;
+    bool ok = store_write(&n->rows, tx->db, &planned, err);
+
+    metric_add(&notifier_planned_total, planned);
+    return ok;
 }
 
 static bool apply_raised(struct notify *n, struct sink_tx *tx, const struct event *ev,
                          const struct flow_record *rec, struct err *err)
 {
     const struct escalation_raised *call = ev->escalation_raised;
-    bool is_planned;
 
-    if (!store_call(tx->db, ev, rec->value, rec->value_len, err) ||
-        !plan_way(n, tx, call, NULL, 0, rec->partition, &is_planned, err))
-        return false;
-    if (is_planned)
+    rows_add_call(&n->rows, ev, rec->value, rec->value_len);
+    if (plan_way(n, call, NULL, 0, rec->partition, tx->now_ms))
         return true;
     /* Perhaps the registry is newer than what we have of it. */
-    if (!refresh_directory(n, tx->db, err) ||
-        !plan_way(n, tx, call, NULL, 0, rec->partition, &is_planned, err))
+    if (!refresh_directory(n, tx->db, err))
         return false;
-    if (is_planned)
+    if (plan_way(n, call, NULL, 0, rec->partition, tx->now_ms))
         return true;
     note_unreachable(call, call->person_id ? "no contact is registered" : "nobody has the role");
     return !call->person_id || publish_unreachable(tx, ev, err);
 }
 
-static bool apply_state(struct sink_tx *tx, const struct event *ev, struct err *err)
+static bool apply_state(struct notify *n, struct sink_tx *tx, const struct event *ev,
+                        struct err *err)
 {
     const struct escalation_state *b = ev->escalation_state;
+    bool has_ended = b->state == STATE_REFUTED || b->state == STATE_CLOSED;
+    bool has_acknowledged = b->applied && b->acknowledged_escalation_ids_n > 0;
     int64_t acknowledged = 0, ended = 0;
 
-    if (b->applied && b->acknowledged_escalation_ids_n > 0 &&
+    if (!has_ended && !has_acknowledged)
+        return true;
+    if (!write_rows(n, tx, err)) /* what it stops may be among them */
+        return false;
+    if (has_acknowledged &&
         !store_acknowledged(tx->db, b->acknowledged_escalation_ids,
                             b->acknowledged_escalation_ids_n, tx->now_ms, &acknowledged, err))
         return false;
-    if ((b->state == STATE_REFUTED || b->state == STATE_CLOSED) &&
-        !store_ended(tx->db, b->incident_id, b->incident_seq, tx->now_ms, &ended, err))
+    if (has_ended && !store_ended(tx->db, b->incident_id, b->incident_seq, tx->now_ms, &ended, err))
         return false;
     metric_add(&notifier_suppressed_total, acknowledged + ended);
     return true;
@@ -148,7 +152,7 @@ static bool apply_record(struct notify *n, struct sink_tx *tx, const struct flow
         return false;
     if (ev.type == EVENT_ESCALATION_RAISED)
         return apply_raised(n, tx, &ev, rec, err);
-    return ev.type != EVENT_ESCALATION_STATE || apply_state(tx, &ev, err);
+    return ev.type != EVENT_ESCALATION_STATE || apply_state(n, tx, &ev, err);
 }
 
 bool notify_apply(void *ctx, struct sink_tx *tx, const struct flow_record *records, size_t n,
@@ -156,12 +160,13 @@ bool notify_apply(void *ctx, struct sink_tx *tx, const struct flow_record *recor
 {
     struct notify *notify = ctx;
 
+    rows_forget(&notify->rows);
     if (!notify->directory && !refresh_directory(notify, tx->db, err))
         return false;
     for (size_t i = 0; i < n; i++)
         if (!records[i].is_repeat && !apply_record(notify, tx, &records[i], err))
             return false;
-    return true;
+    return write_rows(notify, tx, err);
 }
 
 /* ---- outcomes */
@@ -186,40 +191,39 @@ static bool fall_over(struct notify *n, struct sink_tx *tx, const struct escalat
     struct way *tried = NULL;
     size_t tried_n = 0;
     int32_t partition;
-    bool is_planned = false;
     bool ok = refresh_directory(n, tx->db, err) &&
-              store_tried(tx->db, call->escalation_id, &tried, &tried_n, &partition, &res, err) &&
-              plan_way(n, tx, call, tried, tried_n, partition, &is_planned, err);
+              store_tried(tx->db, call->escalation_id, &tried, &tried_n, &partition, &res, err);
 
-    free(tried);
-    if (ok && !is_planned)
+    if (ok && !plan_way(n, call, tried, tried_n, partition, tx->now_ms))
         note_unreachable(call, "all ways are dead");
-    return ok;
+    free(tried);
+    return ok && write_rows(n, tx, err);
 }
 
-static bool record_outcome(struct notify *n, struct sink_tx *tx, const struct job *job,
-                           bool *ret_is_first, struct err *err)
+static void judge(const struct notify *n, struct job *job)
 {
     const struct retry_policy retry = {n->conf->attempts_max, n->conf->retry_first_ms};
+    int64_t pause_ms = 0;
+
+    job->state = plan_after(job->verdict.fate, job->notification_id.text, job->attempt,
+                            job->verdict.asked_ms, &retry, &pause_ms);
+    job->retry_ms = pause_ms ? job->ended_ms + pause_ms : 0;
+}
+
+static bool tell_outcome(struct notify *n, struct sink_tx *tx, const struct job *job,
+                         struct err *err)
+{
     AUTO(auto_event) struct event call = {0};
     struct err why = {0};
-    int64_t pause_ms = 0;
-    enum message_state state = plan_after(job->verdict.fate, job->notification_id.text,
-                                          job->attempt, job->verdict.asked_ms, &retry, &pause_ms);
-    int64_t retry_ms = pause_ms ? job->ended_ms + pause_ms : 0;
 
-    if (!store_outcome(tx->db, &n->who, job, state, retry_ms, ret_is_first, err))
-        return false;
-    if (!*ret_is_first)
-        return true;
-    metric_add(counter_of(state), 1);
+    metric_add(counter_of(job->state), 1);
     metric_observe_us(&notifier_send_seconds, job->took_us);
     if (!job_event(&call, job, &why)) { /* stored by a version that read more than this one */
         log_err(LOG_ERROR, "an outcome cannot be published", &why);
         return true;
     }
-    return publish_outcome(tx, &call, job, state, retry_ms, err) &&
-           (state != MESSAGE_DEAD || fall_over(n, tx, call.escalation_raised, err));
+    return publish_outcome(tx, &call, job, err) &&
+           (job->state != MESSAGE_DEAD || fall_over(n, tx, call.escalation_raised, err));
 }
 
 static void leave_hand(struct notify *n, struct job *job)
@@ -234,21 +238,35 @@ static void leave_hand(struct notify *n, struct job *job)
     job_free(job);
 }
 
-/* An outcome that is not the first one any more was recorded by a tick before, and committed. */
+static bool is_among(const PGresult *res, const struct job *job)
+{
+    for (int row = 0; row < (res ? PQntuples(res) : 0); row++)
+        if (strcmp(db_text(res, row, 0), job->notification_id.text) == 0)
+            return true;
+    return false;
+}
+
+/* An outcome that cannot be written any more was recorded by a tick before, and committed. */
 static bool record_outcomes(struct notify *n, struct sink_tx *tx, struct err *err)
 {
+    AUTO(auto_result) PGresult *written = NULL;
     struct job **at = &n->back;
 
     while (*at)
         at = &(*at)->next;
     *at = sender_take(n->sender);
+    for (struct job *job = n->back; job; job = job->next) {
+        judge(n, job);
+        rows_add_outcome(&n->rows, job);
+    }
+    if (!store_outcomes(&n->rows, tx->db, &n->who, &written, err))
+        return false;
     for (at = &n->back; *at;) {
         struct job *job = *at;
-        bool is_first;
 
-        if (!record_outcome(n, tx, job, &is_first, err))
-            return false;
-        if (is_first) {
+        if (is_among(written, job)) {
+            if (!tell_outcome(n, tx, job, err))
+                return false;
             at = &job->next;
             continue;
         }
@@ -301,6 +319,11 @@ static bool hand_out(struct notify *n, struct sink_tx *tx, struct err *err)
     if (!ok)
         return false;
     metric_add(&notifier_suppressed_total, suppressed);
+    /* Another instance may have planned them by a registry that is newer than what we have of it. */
+    if (jobs && !refresh_directory(n, tx->db, err)) {
+        jobs_free(jobs);
+        return false;
+    }
     while (jobs && n->in_hand_n < (size_t)n->conf->inflight_max) {
         struct job *job = jobs;
 
@@ -328,13 +351,13 @@ static bool claim(struct notify *n, struct sink_tx *tx, bool *ret_more, struct e
 
     n->look_due_ms = now_ms + LOOK_EVERY_MS;
     if (terms.may_recover)
-        n->recover_due_ms = now_ms + LOOK_EVERY_MS;
+        n->recover_due_ms = now_ms + RECOVER_EVERY_MS;
     if (!store_claim(tx->db, &n->who, &terms, &claimed, err))
         return false;
     n->has_claims = claimed > 0;
     *ret_more = claimed > 0; /* hand them out as soon as they are committed */
     if (claimed > 0)
-        look_now(n); /* what had to wait behind a receiver's share */
+        n->look_due_ms = 0; /* for what had to wait behind a receiver's share */
     return true;
 }
 
@@ -352,6 +375,7 @@ bool notify_tick(void *ctx, struct sink_tx *tx, bool *ret_more, struct err *err)
     int64_t now_ms = clock_mono_ms();
 
     note_turn(n, now_ms);
+    rows_forget(&n->rows);
     if ((!n->directory || now_ms >= n->directory_due_ms) && !refresh_directory(n, tx->db, err))
         return false;
     if (!record_outcomes(n, tx, err))

@@ -23,6 +23,7 @@ struct notify {
     struct sender *sender;
     struct directory *directory;
     struct claimant who;
+    struct rows rows;
     char process[ID_TEXT_LEN + 1];
     struct job *back;                 /* came back; leave the hand when their record is proven */
     size_t in_hand_n;                 /* with the sender, or back */

@@ -36,7 +36,7 @@ static bool publish(struct sink_tx *tx, enum event_type type, const struct event
 }
 
 bool publish_outcome(struct sink_tx *tx, const struct event *call, const struct job *job,
-                     enum message_state state, int64_t retry_ms, struct err *err)
+                     struct err *err)
 {
     static const enum event_type types[] = {
         [MESSAGE_SENT] = EVENT_NOTIFICATION_SENT,
@@ -56,12 +56,12 @@ bool publish_outcome(struct sink_tx *tx, const struct event *call, const struct 
     SHAPE_SET(&body, occurred_at, job->ended_ms);
     SHAPE_SET(&body, channel, job->channel);
     SHAPE_SET(&body, attempt, job->attempt < 1000 ? job->attempt : 1000);
-    SHAPE_SET(&body, may_be_duplicate, job->may_be_duplicate || state == MESSAGE_UNKNOWN);
-    if (retry_ms)
-        SHAPE_SET(&body, retry_at, retry_ms);
-    *(state == MESSAGE_SENT ? &body.receipt : &body.why) =
+    SHAPE_SET(&body, may_be_duplicate, job->may_be_duplicate || job->state == MESSAGE_UNKNOWN);
+    if (job->retry_ms)
+        SHAPE_SET(&body, retry_at, job->retry_ms);
+    *(job->state == MESSAGE_SENT ? &body.receipt : &body.why) =
         job->verdict.text[0] ? job->verdict.text : NULL;
-    return publish(tx, types[state], call, &body, err);
+    return publish(tx, types[job->state], call, &body, err);
 }
 
 bool publish_unreachable(struct sink_tx *tx, const struct event *call, struct err *err)

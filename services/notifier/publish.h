@@ -7,7 +7,7 @@
 
 /* notification.sent, .failed (also when the fate is not known) or .dead; retry_ms: 0 = no other attempt. */
 bool publish_outcome(struct sink_tx *tx, const struct event *call, const struct job *job,
-                     enum message_state state, int64_t retry_ms, struct err *err) MUST_CHECK;
+                     struct err *err) MUST_CHECK;
 
 /* notification.dead of a call whose person has no contact. */
 bool publish_unreachable(struct sink_tx *tx, const struct event *call, struct err *err) MUST_CHECK;

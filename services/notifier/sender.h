@@ -25,6 +25,9 @@ struct job {
     /* what became of it */
     struct verdict verdict;
     int64_t ended_ms, took_us;
+    /* what follows from it */
+    enum message_state state;
+    int64_t retry_ms; /* 0: it is not tried again */
 };
 void job_free(struct job *job);
 DEFINE_AUTO(auto_job, struct job, job_free)

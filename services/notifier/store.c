@@ -21,10 +21,15 @@ const struct db_statement notifier_statements[] = {
      "SELECT person_id, greatest(from_at, '1970-01-02'), least(to_at, '9999-01-01')"
      " FROM registry.absence WHERE to_at > now() - interval '1 day'"},
 
-    {"call_raised", "INSERT INTO call (escalation_id, event_id, incident_id, raised)"
-                    " VALUES ($1, $2, $3, $4) ON CONFLICT (escalation_id) DO UPDATE SET"
-                    " event_id = EXCLUDED.event_id, incident_id = EXCLUDED.incident_id,"
-                    " raised = EXCLUDED.raised WHERE call.raised IS NULL"},
+    /* One event may be there twice under two ids: the first counts. */
+    {"call_raised",
+     "INSERT INTO call (escalation_id, event_id, incident_id, raised)"
+     " SELECT DISTINCT ON (escalation_id) escalation_id, event_id, incident_id, raised"
+     " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY"
+     " AS u(escalation_id, event_id, incident_id, raised, n) ORDER BY escalation_id, n"
+     " ON CONFLICT (escalation_id) DO UPDATE SET"
+     " event_id = EXCLUDED.event_id, incident_id = EXCLUDED.incident_id,"
+     " raised = EXCLUDED.raised WHERE call.raised IS NULL"},
     {"call_acknowledged", "INSERT INTO call (escalation_id, is_acknowledged)"
                           " SELECT DISTINCT unnest($1::uuid[]), true ORDER BY 1"
                           " ON CONFLICT (escalation_id) DO UPDATE SET is_acknowledged = true"
@@ -43,7 +48,9 @@ const struct db_statement notifier_statements[] = {
     {"message_plan",
      "INSERT INTO message (notification_id, escalation_id, incident_id, incident_seq, partition,"
      " person_id, channel, address, state, due_at, planned_at, changed_at)"
-     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'planned', $9::timestamptz, $9, $9)"
+     " SELECT n, e, i, s, p, who, c, a, 'planned', at, at, at"
+     " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::int[], $6::uuid[],"
+     " $7::text[], $8::text[], $9::timestamptz[]) AS u(n, e, i, s, p, who, c, a, at) ORDER BY n"
      " ON CONFLICT (notification_id) DO NOTHING"},
     {"message_tried", "SELECT person_id, channel, address, partition FROM message"
                       " WHERE escalation_id = $1"},
@@ -80,11 +87,14 @@ const struct db_statement notifier_statements[] = {
      " AND m.notification_id <> ALL ($2::uuid[])"},
     /* Also of a claim that was taken away and is not claimed again: then nobody is told twice. It is given back, so that an outcome counts once. */
     {"message_outcome",
-     "UPDATE message SET state = $3, due_at = coalesce($4::timestamptz, due_at), why = $5,"
-     " changed_at = $6::timestamptz, may_be_duplicate = may_be_duplicate OR $3 = 'unknown',"
+     "UPDATE message m SET state = u.state, due_at = coalesce(u.due_at, m.due_at), why = u.why,"
+     " changed_at = u.ended_at, may_be_duplicate = m.may_be_duplicate OR u.state = 'unknown',"
      " claimed_process = NULL"
-     " WHERE notification_id = $1 AND claimed_process = $2 AND attempt = $7::int"
-     " AND state IN ('sending', 'unknown')"},
+     " FROM unnest($1::uuid[], $2::int[], $3::text[], $4::timestamptz[], $5::text[],"
+     " $6::timestamptz[]) AS u(notification_id, attempt, state, due_at, why, ended_at)"
+     " WHERE m.notification_id = u.notification_id AND m.claimed_process = $7"
+     " AND m.attempt = u.attempt AND m.state IN ('sending', 'unknown')"
+     " RETURNING m.notification_id"},
 };
 const size_t notifier_statements_n = ARRAY_LEN(notifier_statements);
 
@@ -197,23 +207,96 @@ bool store_directory(struct db *db, struct directory **ret, struct err *err)
     return true;
 }
 
-/* ---- what events tell */
+/* ---- rows that wait to be written together */
 
-bool store_call(struct db *db, const struct event *raised, const char *body, size_t body_len,
-                struct err *err)
+void rows_init(struct rows *r)
 {
-    AUTO(auto_free) char *text = calloc(1, body_len + 1);
-    struct db_args args = {0};
-
-    if (!text)
-        return err_memory(err);
-    memcpy(text, body, body_len);
-    db_arg_text(&args, raised->escalation_raised->escalation_id);
-    db_arg_text(&args, raised->id.text);
-    db_arg_text(&args, raised->incident_id.text);
-    db_arg_text(&args, text);
-    return db_run(db, "call_raised", &args, NULL, err);
+    columns_init(&r->calls);
+    columns_init(&r->messages);
+    columns_init(&r->outcomes);
 }
+
+void rows_done(struct rows *r)
+{
+    columns_done(&r->calls);
+    columns_done(&r->messages);
+    columns_done(&r->outcomes);
+}
+
+void rows_forget(struct rows *r)
+{
+    columns_reset(&r->calls);
+    columns_reset(&r->messages);
+    columns_reset(&r->outcomes);
+}
+
+void rows_add_call(struct rows *r, const struct event *raised, const char *body, size_t body_len)
+{
+    columns_row(&r->calls);
+    columns_text(&r->calls, raised->escalation_raised->escalation_id);
+    columns_id(&r->calls, &raised->id);
+    columns_id(&r->calls, &raised->incident_id);
+    columns_text_n(&r->calls, body, body_len);
+}
+
+void rows_add_message(struct rows *r, const struct escalation_raised *call,
+                      const struct contact *contact, int32_t partition, int64_t now_ms)
+{
+    struct id id;
+
+    plan_id(&id, call, contact);
+    columns_row(&r->messages);
+    columns_id(&r->messages, &id);
+    columns_text(&r->messages, call->escalation_id);
+    columns_text(&r->messages, call->incident_id);
+    columns_int(&r->messages, call->incident_seq);
+    columns_int(&r->messages, partition);
+    columns_text(&r->messages, contact->person_id);
+    columns_text(&r->messages, enum_text(&channel_table, (int)contact->channel));
+    columns_text(&r->messages, contact->address);
+    columns_time(&r->messages, now_ms);
+}
+
+void rows_add_outcome(struct rows *r, const struct job *job)
+{
+    columns_row(&r->outcomes);
+    columns_id(&r->outcomes, &job->notification_id);
+    columns_int(&r->outcomes, job->attempt);
+    columns_text(&r->outcomes, message_state_name(job->state));
+    columns_time(&r->outcomes, job->retry_ms);
+    columns_text(&r->outcomes, job->verdict.text);
+    columns_time(&r->outcomes, job->ended_ms);
+}
+
+bool store_write(struct rows *r, struct db *db, int64_t *ret_planned, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+
+    *ret_planned = 0;
+    if (!columns_run(&r->calls, db, "call_raised", NULL, err) ||
+        !columns_run(&r->messages, db, "message_plan", &res, err))
+        return false;
+    if (res)
+        *ret_planned = changed(res);
+    return true;
+}
+
+bool store_outcomes(struct rows *r, struct db *db, const struct claimant *who, PGresult **ret,
+                    struct err *err)
+{
+    struct db_args args = {0};
+    bool ok;
+
+    if (r->outcomes.rows == 0)
+        return true;
+    ok = columns_args(&r->outcomes, "message_outcome", &args, err);
+    db_arg_text(&args, who->process);
+    ok = ok && db_run(db, "message_outcome", &args, ret, err);
+    columns_reset(&r->outcomes);
+    return ok;
+}
+
+/* ---- what events tell */
 
 bool store_acknowledged(struct db *db, const char *const *escalation_ids, size_t n, int64_t now_ms,
                         int64_t *ret_suppressed, struct err *err)
@@ -251,29 +334,6 @@ bool store_ended(struct db *db, const char *incident_id, int64_t incident_seq, i
 }
 
 /* ---- messages */
-
-bool store_plan(struct db *db, const struct escalation_raised *call, const struct contact *contact,
-                int32_t partition, int64_t now_ms, bool *ret_is_new, struct err *err)
-{
-    struct db_args args = {0};
-    struct id id;
-    int64_t n;
-
-    plan_id(&id, call, contact);
-    db_arg_text(&args, id.text);
-    db_arg_text(&args, call->escalation_id);
-    db_arg_text(&args, call->incident_id);
-    db_arg_int(&args, call->incident_seq);
-    db_arg_int(&args, partition);
-    db_arg_text(&args, contact->person_id);
-    db_arg_text(&args, enum_text(&channel_table, (int)contact->channel));
-    db_arg_text(&args, contact->address);
-    db_arg_time(&args, now_ms);
-    if (!run_counted(db, "message_plan", &args, &n, err))
-        return false;
-    *ret_is_new = n > 0;
-    return true;
-}
 
 bool store_tried(struct db *db, const char *escalation_id, struct way **ret, size_t *ret_n,
                  int32_t *ret_partition, PGresult **ret_res, struct err *err)
@@ -337,13 +397,6 @@ static bool suppress_claimed(struct db *db, const PGresult *res, int row, int64_
     return db_run(db, "suppress_claimed", &args, NULL, err);
 }
 
-static void read_id(struct id *ret, const PGresult *res, int row, int col)
-{
-    const char *text = db_text(res, row, col);
-
-    (void)(text && id_set(ret, text, strlen(text)));
-}
-
 static struct job *read_job(const PGresult *res, int row)
 {
     AUTO(auto_job) struct job *job = calloc(1, sizeof(*job));
@@ -351,16 +404,16 @@ static struct job *read_job(const PGresult *res, int row)
 
     if (!job)
         return NULL;
-    read_id(&job->notification_id, res, row, 0);
-    read_id(&job->escalation_id, res, row, 1);
-    read_id(&job->incident_id, res, row, 2);
-    read_id(&job->person_id, res, row, 3);
+    db_id(&job->notification_id, res, row, 0);
+    db_id(&job->escalation_id, res, row, 1);
+    db_id(&job->incident_id, res, row, 2);
+    db_id(&job->person_id, res, row, 3);
     (void)enum_parse(&channel_table, db_text(res, row, 4), &channel);
     job->channel = (enum channel)channel;
     job->address = strdup(db_text(res, row, 5));
     job->attempt = db_int(res, row, 6);
     job->may_be_duplicate = db_bool(res, row, 7);
-    read_id(&job->event_id, res, row, 8);
+    db_id(&job->event_id, res, row, 8);
     job->raised = strdup(db_text(res, row, 9));
     return job->address && job->raised ? TAKE(job) : NULL;
 }
@@ -394,24 +447,5 @@ bool store_claimed(struct db *db, const struct claimant *who, const char *in_han
         }
     }
     *ret = jobs;
-    return true;
-}
-
-bool store_outcome(struct db *db, const struct claimant *who, const struct job *job,
-                   enum message_state state, int64_t due_ms, bool *ret_is_first, struct err *err)
-{
-    struct db_args args = {0};
-    int64_t n;
-
-    db_arg_text(&args, job->notification_id.text);
-    db_arg_text(&args, who->process);
-    db_arg_text(&args, message_state_name(state));
-    db_arg_time(&args, due_ms);
-    db_arg_text(&args, job->verdict.text);
-    db_arg_time(&args, job->ended_ms);
-    db_arg_int(&args, job->attempt);
-    if (!run_counted(db, "message_outcome", &args, &n, err))
-        return false;
-    *ret_is_first = n > 0;
     return true;
 }

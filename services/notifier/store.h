@@ -10,7 +10,7 @@
 #ifndef SERVICES_NOTIFIER_STORE_H
 #define SERVICES_NOTIFIER_STORE_H
 
-#include "common/db/db.h"
+#include "common/db/columns.h"
 #include "services/notifier/sender.h"
 
 #define NOTIFIER_SCHEMA "notifier"
@@ -26,9 +26,30 @@ struct claimant {
 /* The registry as it is now. *ret stays as it is when its version is that of *ret. */
 bool store_directory(struct db *db, struct directory **ret, struct err *err) MUST_CHECK;
 
-/* ---- what events tell */
-bool store_call(struct db *db, const struct event *raised, const char *body, size_t body_len,
-                struct err *err) MUST_CHECK;
+/* ---- rows that wait to be written together */
+struct rows {
+    struct columns calls, messages, outcomes;
+};
+void rows_init(struct rows *r);
+void rows_done(struct rows *r);
+void rows_forget(struct rows *r); /* of a transaction that failed */
+
+void rows_add_call(struct rows *r, const struct event *raised, const char *body, size_t body_len);
+/* A message that is due at once. */
+void rows_add_message(struct rows *r, const struct escalation_raised *call,
+                      const struct contact *contact, int32_t partition, int64_t now_ms);
+/* What became of a claimed message: job->state, and job->retry_ms when it is tried again. */
+void rows_add_outcome(struct rows *r, const struct job *job);
+
+/* Writes calls and messages. *ret_planned: messages that were not known yet. */
+bool store_write(struct rows *r, struct db *db, int64_t *ret_planned, struct err *err) MUST_CHECK;
+
+/* Writes outcomes. *ret names those that were written, in column 0; the others were written before, or another process has claimed the message since.
+ * NULL: there was none. */
+bool store_outcomes(struct rows *r, struct db *db, const struct claimant *who, PGresult **ret,
+                    struct err *err) MUST_CHECK;
+
+/* ---- what events tell: calls and messages are written before */
 /* Calls that were acknowledged; ret_suppressed: messages that are not sent because of it. */
 bool store_acknowledged(struct db *db, const char *const *escalation_ids, size_t n, int64_t now_ms,
                         int64_t *ret_suppressed, struct err *err) MUST_CHECK;
@@ -37,10 +58,6 @@ bool store_ended(struct db *db, const char *incident_id, int64_t incident_seq, i
                  int64_t *ret_suppressed, struct err *err) MUST_CHECK;
 
 /* ---- messages */
-/* Plans a message that is due at once. *ret_is_new false: it is known already. */
-bool store_plan(struct db *db, const struct escalation_raised *call, const struct contact *contact,
-                int32_t partition, int64_t now_ms, bool *ret_is_new, struct err *err) MUST_CHECK;
-
 /* The ways of a call that were tried. Texts live in *ret_res. */
 bool store_tried(struct db *db, const char *escalation_id, struct way **ret, size_t *ret_n,
                  int32_t *ret_partition, PGresult **ret_res, struct err *err) MUST_CHECK;
@@ -61,10 +78,5 @@ bool store_claim(struct db *db, const struct claimant *who, const struct claim_t
  * incidents that ended, are suppressed instead. */
 bool store_claimed(struct db *db, const struct claimant *who, const char *in_hand, int64_t now_ms,
                    struct job **ret, int64_t *ret_suppressed, struct err *err) MUST_CHECK;
-
-/* Writes what became of a claimed message. *ret_is_first false: it was written before, or another process has claimed the message since. */
-bool store_outcome(struct db *db, const struct claimant *who, const struct job *job,
-                   enum message_state state, int64_t due_ms, bool *ret_is_first,
-                   struct err *err) MUST_CHECK;
 
 #endif

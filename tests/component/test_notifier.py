@@ -595,6 +595,26 @@ def test_two_instances_and_an_outage_longer_than_a_lease(notifier, workspace):
         notifier.service.restart()
 
 
+def test_an_address_that_another_instance_read_a_moment_ago(notifier):
+    """Who was registered since this instance last looked is reached all the same."""
+    calls = []
+    for _ in range(20):
+        channel, address, _ = notifier.hook()
+        call = notifier.raised(notifier.person((channel, address)))
+        calls.append(call)
+        escalation, incident, person = (call[2][k] for k in ("escalation_id", "incident_id", "person_id"))
+        notifier.database.rows("INSERT INTO notifier.call VALUES (%s, %s, %s, %s)", escalation, call[1], incident,
+                               json.dumps(call[2]))
+        notifier.database.rows(
+            "INSERT INTO notifier.message (notification_id, escalation_id, incident_id, incident_seq, partition, person_id,"
+            " channel, address, state, due_at, planned_at, changed_at)"
+            " VALUES (%s, %s, %s, 1, 0, %s, %s, %s, 'planned', now() - interval '1 min', now(), now())",
+            str(uuid.uuid4()), escalation, incident, person, channel, address)
+        time.sleep(0.1)
+    for call in calls:
+        notifier.until(call, "sent")
+
+
 def test_check_config_reads_the_templates(tmp_path):
     def check(policy, *more):
         return subprocess.run([program("tongbao-notifier"), "--check-config", "--policy", policy, *more], capture_output=True, text=True)
