@@ -316,12 +316,10 @@ static bool open_kafka(struct sink *s, struct err *err)
 {
     const char *outputs[OUTPUTS_MAX];
     size_t n = 0;
-    struct producer_conf out = {
-        .kafka = s->conf.kafka,
-        .inflight_max = INFLIGHT_MAX,
-        .give_up_ms = GIVE_UP_MS,
-        .linger_us = 200, /* the records of one incident travel, and are flushed, as one batch */
-        .topics = outputs};
+    struct producer_conf out = {.kafka = s->conf.kafka,
+                                .inflight_max = INFLIGHT_MAX,
+                                .give_up_ms = GIVE_UP_MS,
+                                .topics = outputs};
     struct reader_conf in = {
         .kafka = s->conf.kafka,
         .group = s->conf.group,

@@ -29,7 +29,6 @@ struct producer_conf {
     struct kafka_conf kafka;
     int64_t inflight_max;      /* records */
     int64_t give_up_ms;        /* message.timeout.ms */
-    int64_t linger_us;         /* how long a record waits for others to travel with */
     const char *const *topics; /* warmed before producer_open() returns */
     size_t topics_n;
 };
