@@ -444,17 +444,30 @@ static enum tri equal(const struct value *want, const json_t *found)
     return TRI_UNKNOWN;
 }
 
+static bool holds(enum op op, double x, double want)
+{
+    if (op == OP_LT)
+        return x < want;
+    if (op == OP_LE)
+        return x <= want;
+    return op == OP_GT ? x > want : x >= want;
+}
+
+/* Of a range it is known when all of it agrees. */
 static enum tri ordered(enum op op, const struct value *want, const json_t *found)
 {
-    double x = json_number_value(found);
+    const json_t *least = found, *most = found;
 
-    if (!json_is_number(found))
+    if (json_is_object(found)) {
+        least = json_object_get(found, "at_least");
+        most = json_object_get(found, "at_most");
+    }
+    if (!json_is_number(least) || !json_is_number(most))
         return TRI_UNKNOWN;
-    if (op == OP_LT)
-        return tri_of(x < want->number);
-    if (op == OP_LE)
-        return tri_of(x <= want->number);
-    return tri_of(op == OP_GT ? x > want->number : x >= want->number);
+    if (holds(op, json_number_value(least), want->number) !=
+        holds(op, json_number_value(most), want->number))
+        return TRI_UNKNOWN;
+    return tri_of(holds(op, json_number_value(least), want->number));
 }
 
 static bool is_latin(char c)

@@ -8,6 +8,7 @@
  *     {"at": "/summary", "matches": ["勒索", "ransomware", …]}   any of the keywords occurs (Latin ones at word boundaries, without case)
  *
  * Lists       A list in the document matches when one of its items does; an empty one does not.
+ * Ranges      {"at_least": 300000, "at_most": 400000} in the document is a number that is not known exactly: lt le gt ge are known when all of it agrees.
  * Unknown     A pointer that leads nowhere, or to null, or to a value of another type than the operand's, makes the comparison TRI_UNKNOWN, never
  *             false: unknown is not false. `exists` is always known. all, any and not are Kleene's.
  * Threads     A compiled predicate is immutable: any thread.

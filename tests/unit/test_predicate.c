@@ -9,7 +9,7 @@
 #define DOC                                                                                            \
     "{\"n\":120,\"r\":1.5,\"t\":\"major\",\"b\":true,\"f\":false,\"z\":null,\"list\":[\"a\","          \
     "\"b\"],"                                                                                          \
-    "\"none\":[],\"mixed\":[1,\"x\"],\"o\":{\"is_cii\":true,\"a/b\":1,\"m~n\":2},"                     \
+    "\"range\":{\"at_least\":30,\"at_most\":40},\"half\":{\"at_least\":30},\"none\":[],\"mixed\":[1,\"x\"],\"o\":{\"is_cii\":true,\"a/b\":1,\"m~n\":2},"                     \
     "\"zh\":\"我公司财务电脑中了勒索病毒\",\"en\":\"The RAT木马 and a Ransomware-like " \
     "operation\"}"
 
@@ -55,6 +55,11 @@ static const struct eval_row {
     {"a text where a number is wanted", "{\"at\":\"/t\",\"ge\":1}", TRI_UNKNOWN},
     {"a number where a text is wanted", "{\"at\":\"/n\",\"eq\":\"120\"}", TRI_UNKNOWN},
     {"an object where a truth is wanted", "{\"at\":\"/o\",\"eq\":true}", TRI_UNKNOWN},
+    {"a range that agrees", "{\"at\":\"/range\",\"ge\":30}", TRI_TRUE},
+    {"a range that does not", "{\"at\":\"/range\",\"ge\":41}", TRI_FALSE},
+    {"a range across", "{\"at\":\"/range\",\"ge\":35}", TRI_UNKNOWN},
+    {"a range below", "{\"at\":\"/range\",\"lt\":41}", TRI_TRUE},
+    {"half a range", "{\"at\":\"/half\",\"ge\":1}", TRI_UNKNOWN},
     {"exists", "{\"at\":\"/o/is_cii\",\"exists\":true}", TRI_TRUE},
     {"exists not", "{\"at\":\"/o/absent\",\"exists\":true}", TRI_FALSE},
     {"absence wanted", "{\"at\":\"/o/absent\",\"exists\":false}", TRI_TRUE},
