@@ -270,7 +270,7 @@ static bool merge_input(struct merging *m, size_t i, struct err *err)
         return err_memory(err);
     if (!m->in.profile)
         m->in.profile = json_object_get(body, "profile");
-    classify_read(m->policy, body, &m->in.hits);
+    classify_read(m->policy, body, &m->in);
     return facts_merge(m->in.facts, body, err);
 }
 

@@ -1,11 +1,13 @@
 #include "services/classifier/classify.h"
 
+#include <math.h>
 #include <string.h>
 
 /* As proto/events.def and proto/parts.def bound them. */
 #define REASONS_MAX     64
 #define MISSING_MAX     64
 #define VALUE_CHARS_MAX 400
+#define TEXT_BYTES_MAX  16000 /* 4000 characters */
 
 /* Texts of a body that say what happened; measures and plans name what did not. */
 static const char *const texts[] = {"summary", "cause", "traces"};
@@ -17,13 +19,21 @@ struct work {
     struct incident_classified *ret;
 };
 
-void classify_read(const struct policy *policy, json_t *body, struct word_hits *hits)
+void classify_read(const struct policy *policy, json_t *body, struct classify_input *in)
 {
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        const json_t *text = json_object_get(body, texts[i]);
+    struct word_places places;
+    char text[TEXT_BYTES_MAX];
 
-        if (json_is_string(text))
-            words_scan(policy->words, json_string_value(text), json_string_length(text), hits);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        const json_t *part = json_object_get(body, texts[i]);
+        size_t len = json_string_length(part);
+
+        if (len > sizeof(text))
+            len = sizeof(text);
+        words_normalise(policy->words, json_is_string(part) ? json_string_value(part) : "", len,
+                        text);
+        words_scan(policy->words, text, len, &in->hits, &places);
+        figures_scan(policy->figures, text, len, &places, &in->said);
     }
 }
 
@@ -48,13 +58,33 @@ static json_t *words_document(const struct policy *policy, const struct word_hit
     return TAKE(ret);
 }
 
+/* {"<figure>": {"at_least": …, "at_most": …}, …} of those that are told, in whole numbers. */
+static json_t *said_document(const struct policy *policy, const struct figure_hits *said)
+{
+    AUTO(auto_json) json_t *ret = json_object();
+
+    for (size_t id = 0; ret && id < figures_count(policy->figures); id++) {
+        const struct figure *f = &said->figures[id];
+        json_t *range;
+
+        if (!f->is_told)
+            continue;
+        range = json_pack("{s:I,s:I}", "at_least", (json_int_t)floor(f->at_least), "at_most",
+                          (json_int_t)ceil(f->at_most));
+        if (json_object_set_new_nocheck(ret, figures_name(policy->figures, id), range))
+            return NULL;
+    }
+    return TAKE(ret);
+}
+
 static json_t *build_document(const struct policy *policy, const struct classify_input *in)
 {
     AUTO(auto_json) json_t *ret = json_object();
 
     if (!ret || json_object_set_nocheck(ret, "facts", in->facts) ||
         json_object_set_nocheck(ret, "profile", in->profile) ||
-        json_object_set_new_nocheck(ret, "words", words_document(policy, &in->hits)))
+        json_object_set_new_nocheck(ret, "words", words_document(policy, &in->hits)) ||
+        json_object_set_new_nocheck(ret, "said", said_document(policy, &in->said)))
         return NULL;
     return TAKE(ret);
 }
@@ -156,11 +186,12 @@ static bool is_missing(const struct work *w, const char *pointer, const char *re
     return false;
 }
 
-/* The first fact that the rule does not know; a word that was not said is nothing to ask for. */
+/* The first fact that the rule does not know; a word or a figure that was not said is nothing to ask for. */
 static const char *first_unknown(const struct predicate_reads *reads)
 {
     for (size_t i = 0; i < reads->n; i++)
-        if (!reads->reads[i].value && strncmp(reads->reads[i].pointer, "/words/", 7) != 0)
+        if (!reads->reads[i].value && strncmp(reads->reads[i].pointer, "/words/", 7) != 0 &&
+            strncmp(reads->reads[i].pointer, "/said/", 6) != 0)
             return reads->reads[i].pointer;
     return NULL;
 }

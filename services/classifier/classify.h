@@ -26,10 +26,11 @@ struct classify_input {
         facts; /* an object with the fields of proto/facts.def; others in it do not count. Borrowed */
     json_t *profile;       /* proto/parts.def, profile. Borrowed */
     struct word_hits hits; /* of the texts: classify_read() */
+    struct figure_hits said;
 };
 
 /* Adds what the texts of a report's or supplement's body say. */
-void classify_read(const struct policy *policy, json_t *body, struct word_hits *hits);
+void classify_read(const struct policy *policy, json_t *body, struct classify_input *in);
 
 /* Sets in `ret` what follows from the facts: category, gbt20986, level, regimes, reasons, missing, needs_human, policy_version, and decided_by
  * (system). Nothing else is touched. */

@@ -60,7 +60,7 @@ static bool grade(struct grader *g, const struct event *ev, struct buf *out, str
     SHAPE_SET(&body, discovered_at, report->discovered_at);
     facts_of_report(&facts, report);
     arena_init(&arena, CLASSIFY_ARENA_MAX_BYTES);
-    classify_read(g->policy, ev->doc, &in.hits);
+    classify_read(g->policy, ev->doc, &in);
     ok = classify(g->policy, &in, &arena, &body, err) &&
          event_encode(EVENT_INCIDENT_CLASSIFIED, &body, out, err);
     if (ok)

@@ -43,6 +43,7 @@ void policy_unref(struct policy *p)
             rule_done(&p->regimes[i].rules[r]);
         free(p->regimes[i].rules);
     }
+    figures_free(p->figures);
     words_free(p->words);
     json_decref(p->docs);
     free(p);
@@ -135,7 +136,7 @@ static bool get_when(struct policy *p, json_t *object, struct predicate **ret, s
     json_t *when = json_object_get(object, "when");
     AUTO(auto_predicate) struct predicate *compiled = NULL;
 
-    if (!predicate_compile(&compiled, when, err) || !policy_check_expression(p->words, when, err))
+    if (!predicate_compile(&compiled, when, err) || !policy_check_expression(p, when, err))
         return err_wrap(err, "/when");
     *ret = TAKE(compiled);
     return true;
@@ -450,17 +451,23 @@ static bool list_regimes(struct names *ret, const char *folder, struct err *err)
 
 static bool read_words(struct policy *p, json_t *doc, struct err *err)
 {
-    return CHECK_MEMBERS(doc, err, "lists", "together", "denial") &&
+    return CHECK_MEMBERS(doc, err, "traditional", "lists", "together", "denial") &&
            words_load(&p->words, doc, err);
 }
 
-/* In the order of the files' names but for words.json, which the conditions of the others refer to. */
+static bool read_figures(struct policy *p, json_t *doc, struct err *err)
+{
+    return CHECK_MEMBERS(doc, err, "units", "nouns", "before", "figures") &&
+           figures_load(&p->figures, p->words, doc, err);
+}
+
+/* First what the conditions of the others refer to. */
 static bool read_all(struct policy *p, const char *folder, struct err *err)
 {
     struct names files = {0};
     struct sha256 version;
     uint8_t digest[SHA256_LEN];
-    json_t *words = NULL, *taxonomy = NULL, *regime = NULL;
+    json_t *words = NULL, *figures = NULL, *taxonomy = NULL, *regime = NULL;
     bool ok;
 
     if (!list_regimes(&files, folder, err))
@@ -468,6 +475,9 @@ static bool read_all(struct policy *p, const char *folder, struct err *err)
     sha256_begin(&version);
     ok = (read_file(p, &version, folder, "words.json", &words, err) && read_words(p, words, err)) ||
          err_wrap(err, "words.json");
+    ok = ok && ((read_file(p, &version, folder, "figures.json", &figures, err) &&
+                 read_figures(p, figures, err)) ||
+                err_wrap(err, "figures.json"));
     ok = ok && ((read_file(p, &version, folder, "taxonomy.json", &taxonomy, err) &&
                  read_taxonomy(p, taxonomy, err)) ||
                 err_wrap(err, "taxonomy.json"));

@@ -2,11 +2,13 @@
  * policy - what the classifier decides by, as data: loaded and compiled once, immutable afterwards.
  *
  *     FOLDER/words.json        word lists of the texts (services/classifier/words.h)
+ *     FOLDER/figures.json      units, and what makes a number a figure (services/classifier/figures.h)
  *     FOLDER/taxonomy.json     the ten categories of GB/T 20986 with their sub-categories and the park's category of each; the rules that choose
  *     FOLDER/regimes/ *.json   one regime of grading each: a law, a standard, or the park's own rule
  *
  * A grading rule: {"id", "level", "needs_human", "when", "zh", "en", "source": {"document", "article", "url"}, "verified"}. `when` is a predicate
- * (proto/predicate.h) over the document {"facts": …, "profile": …, "words": {"<list>": ["<word found>", …], …}}. A rule without a level, or one that
+ * (proto/predicate.h) over the document {"facts": …, "profile": …, "words": {"<list>": ["<word found>", …], …}, "said":
+ * {"<figure>": {"at_least": …, "at_most": …}, …}}. A rule without a level, or one that
  * is not verified, only says that a person has to look. Meaning of each member: services/classifier/README.md.
  *
  * Version     SHA-256 over the names and canonical texts of the files, in order of their names: the same rules give the same version whatever their
@@ -24,6 +26,7 @@
 
 #include "proto/event.h"
 #include "proto/predicate.h"
+#include "services/classifier/figures.h"
 #include "services/classifier/words.h"
 
 #define POLICY_FILE_MAX_BYTES ((size_t)1024 * 1024)
@@ -69,6 +72,7 @@ struct policy {
     atomic_size_t refs;
     char version[POLICY_VERSION_MAX];
     struct words *words;
+    struct figures *figures;
     struct gbt_row gbt[GBT_OTHER + 1];
     enum gbt20986 gbt_of_category[CATEGORY_INTRUSION +
                                   1]; /* for a reporter who names the park's category only */
@@ -86,7 +90,7 @@ void policy_unref(struct policy *p);
 DEFINE_AUTO(auto_policy, struct policy, policy_unref)
 
 /* Is every pointer of the expression one that facts, profile or words can have, and every value one that stands there? */
-bool policy_check_expression(const struct words *words, json_t *expression,
+bool policy_check_expression(const struct policy *policy, json_t *expression,
                              struct err *err) MUST_CHECK;
 
 #endif

@@ -75,7 +75,9 @@ static bool values_fit(const struct field *field, const char *name, json_t *valu
 static bool check_words(const struct words *words, json_t *comparison, const char *list,
                         struct err *err)
 {
-    if (!words_known(words, list))
+    size_t unused;
+
+    if (!words_find(words, list, &unused))
         return err_set(err, ERR_CONFIG, "/words/%s: words.json has no such list", list);
     if (!json_object_get(comparison, "exists"))
         return err_set(err, ERR_CONFIG, "/words/%s: only {\"exists\": true} or false fits a list",
@@ -83,14 +85,29 @@ static bool check_words(const struct words *words, json_t *comparison, const cha
     return true;
 }
 
-static bool check_comparison(const struct words *words, json_t *comparison, struct err *err)
+static bool check_said(const struct figures *figures, json_t *comparison, const char *name,
+                       struct err *err)
+{
+    static const char *const legal[] = {"lt", "le", "gt", "ge", "exists"};
+
+    if (!figures_known(figures, name))
+        return err_set(err, ERR_CONFIG, "/said/%s: figures.json has no such figure", name);
+    for (size_t i = 0; i < ARRAY_LEN(legal); i++)
+        if (json_object_get(comparison, legal[i]))
+            return true;
+    return err_set(err, ERR_CONFIG, "/said/%s: a range fits lt, le, gt, ge and exists only", name);
+}
+
+static bool check_comparison(const struct policy *policy, json_t *comparison, struct err *err)
 {
     const char *pointer = json_string_value(json_object_get(comparison, "at")), *name;
     const struct field *field = NULL;
     json_t *value;
 
     if (strncmp(pointer, "/words/", 7) == 0)
-        return check_words(words, comparison, pointer + 7, err);
+        return check_words(policy->words, comparison, pointer + 7, err);
+    if (strncmp(pointer, "/said/", 6) == 0)
+        return check_said(policy->figures, comparison, pointer + 6, err);
     if (strncmp(pointer, "/facts/", 7) == 0)
         field = field_at(&facts_shape, pointer + 6);
     else if (strncmp(pointer, "/profile/", 9) == 0)
@@ -98,7 +115,8 @@ static bool check_comparison(const struct words *words, json_t *comparison, stru
     if (!field)
         return err_set(err, ERR_CONFIG,
                        "%s: no such field; legal are the fields of /facts (proto/facts.def), of "
-                       "/profile (proto/parts.def) and the lists of /words (words.json)",
+                       "/profile (proto/parts.def), the lists of /words (words.json) and the "
+                       "figures of /said (figures.json)",
                        pointer);
     json_object_foreach(
         comparison, name,
@@ -112,20 +130,20 @@ static bool check_comparison(const struct words *words, json_t *comparison, stru
 }
 
 /* The expression has been compiled, so its form is right and its depth bounded. */
-bool policy_check_expression(const struct words *words, json_t *expression, struct err *err)
+bool policy_check_expression(const struct policy *policy, json_t *expression, struct err *err)
 {
     static const char *const combinators[] = {"all", "any"};
     json_t *children, *child;
     size_t i;
 
     if (json_object_get(expression, "at"))
-        return check_comparison(words, expression, err);
+        return check_comparison(policy, expression, err);
     if (json_object_get(expression, "not"))
-        return policy_check_expression(words, json_object_get(expression, "not"), err);
+        return policy_check_expression(policy, json_object_get(expression, "not"), err);
     for (size_t c = 0; c < ARRAY_LEN(combinators); c++) {
         children = json_object_get(expression, combinators[c]);
         json_array_foreach(children, i,
-                           child) if (!policy_check_expression(words, child, err)) return false;
+                           child) if (!policy_check_expression(policy, child, err)) return false;
     }
     return true;
 }

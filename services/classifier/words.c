@@ -32,6 +32,7 @@ struct words {
     uint16_t together[WORD_IDS_MAX][WORD_TOGETHER_MAX];
     size_t together_n[WORD_IDS_MAX];
     long reach;
+    uint16_t *simplified; /* of each character of the BMP; 0: itself */
     struct word *words;
     size_t words_n;
     /* The trie: next[node * classes + class of the byte]; 0: no way on. Node 0 is the root. */
@@ -45,6 +46,7 @@ void words_free(struct words *w)
 {
     if (!w)
         return;
+    free(w->simplified);
     free(w->words);
     free(w->next);
     free(w->word_at);
@@ -71,11 +73,9 @@ static bool find_name(const struct words *w, const char *name, size_t below, siz
     return false;
 }
 
-bool words_known(const struct words *w, const char *name)
+bool words_find(const struct words *w, const char *name, size_t *ret_id)
 {
-    size_t unused;
-
-    return find_name(w, name, w->ids_n, &unused);
+    return find_name(w, name, w->ids_n, ret_id);
 }
 
 /* --- loading --- */
@@ -201,6 +201,57 @@ static bool load_denial(struct words *w, const json_t *denial, struct err *err)
     return true;
 }
 
+/* A character of three bytes: U+0800 to U+FFFF; 0: another one. */
+static uint16_t wide_at(const char *text, size_t len, size_t at)
+{
+    const uint8_t *c = (const uint8_t *)text + at;
+
+    if (len - at < 3 || (c[0] & 0xF0) != 0xE0 || (c[1] & 0xC0) != 0x80 || (c[2] & 0xC0) != 0x80)
+        return 0;
+    return (uint16_t)((c[0] & 0x0F) << 12 | (c[1] & 0x3F) << 6 | (c[2] & 0x3F));
+}
+
+static bool load_traditional(struct words *w, json_t *source, struct err *err)
+{
+    const json_t *from = json_object_get(source, "from"), *to = json_object_get(source, "to");
+    size_t len = json_string_length(from);
+
+    w->simplified = calloc(UINT16_MAX + 1, sizeof(*w->simplified));
+    if (!w->simplified)
+        return err_memory(err);
+    if (len != json_string_length(to) || len % 3 != 0)
+        return err_set(
+            err, ERR_CONFIG,
+            "/traditional: from and to must have as many characters, each of three bytes");
+    for (size_t at = 0; at < len; at += 3) {
+        uint16_t key = wide_at(json_string_value(from), len, at);
+        uint16_t value = wide_at(json_string_value(to), len, at);
+
+        if (key == 0 || value == 0 || w->simplified[key] != 0)
+            return err_set(
+                err, ERR_CONFIG,
+                "/traditional: character %zu is not one of three bytes, or stands in from "
+                "twice",
+                at / 3 + 1);
+        w->simplified[key] = value;
+    }
+    return true;
+}
+
+void words_normalise(const struct words *w, const char *text, size_t len, char *ret)
+{
+    memcpy(ret, text, len);
+    for (size_t at = 0; at < len; at++) {
+        uint16_t c = wide_at(text, len, at), to = w->simplified[c];
+
+        if (to == 0)
+            continue;
+        ret[at] = (char)(0xE0 | to >> 12);
+        ret[at + 1] = (char)(0x80 | (to >> 6 & 0x3F));
+        ret[at + 2] = (char)(0x80 | (to & 0x3F));
+    }
+}
+
 static bool insert(struct words *w, size_t index, struct err *err)
 {
     struct word *word = &w->words[index];
@@ -259,7 +310,8 @@ bool words_load(struct words **ret, json_t *source, struct err *err)
         return err_memory(err);
     if (!load_lists(w, json_object_get(source, "lists"), err) ||
         !load_together(w, json_object_get(source, "together"), err) ||
-        !load_denial(w, json_object_get(source, "denial"), err) || !build_trie(w, err))
+        !load_denial(w, json_object_get(source, "denial"), err) ||
+        !load_traditional(w, json_object_get(source, "traditional"), err) || !build_trie(w, err))
         return false;
     *ret = TAKE(w);
     return true;
@@ -280,6 +332,7 @@ struct scan {
     const uint8_t *text;
     size_t len;
     struct word_hits *hits;
+    struct word_places *places;
     long step;                   /* Chinese characters and Latin words so far */
     struct denials now, outside; /* of this clause; of the one that a bracket stands in */
     bool in_brackets;
@@ -320,10 +373,8 @@ static long steps_between(const struct scan *s, size_t from, size_t to)
     return steps;
 }
 
-enum stop { STOP_NONE, STOP_OPEN, STOP_CLOSE, STOP_CLAUSE, STOP_SENTENCE };
-
 /* A full-width mark: EF BC or E3 80, and a last byte. "、" is none: "未发现篡改、泄露" denies both. */
-static enum stop wide_stop_at(const uint8_t *c)
+static enum words_stop wide_stop_at(const uint8_t *c)
 {
     if (c[0] == 0xE3 && c[1] == 0x80) {
         switch (c[2]) {
@@ -357,12 +408,13 @@ static enum stop wide_stop_at(const uint8_t *c)
 }
 
 /* Is there a mark that ends a clause or a sentence, or a bracket? "1,000", "15:23" and "setup.exe" have none. */
-static enum stop stop_at(const struct scan *s, size_t i, size_t *ret_len)
+enum words_stop words_stop_at(const char *text, size_t len, size_t i, size_t *ret_len)
 {
-    bool inside = i + 1 < s->len && is_latin(s->text[i + 1]);
+    const uint8_t *bytes = (const uint8_t *)text;
+    bool inside = i + 1 < len && is_latin(bytes[i + 1]);
 
     *ret_len = 1;
-    switch (s->text[i]) {
+    switch (bytes[i]) {
     case '\n':
     case '!':
     case '?':
@@ -382,10 +434,15 @@ static enum stop stop_at(const struct scan *s, size_t i, size_t *ret_len)
     case 0xE3:
     case 0xEF:
         *ret_len = 3;
-        return s->len - i < 3 ? STOP_NONE : wide_stop_at(s->text + i);
+        return len - i < 3 ? STOP_NONE : wide_stop_at(bytes + i);
     default:
         return STOP_NONE;
     }
+}
+
+static enum words_stop stop_at(const struct scan *s, size_t i, size_t *ret_len)
+{
+    return words_stop_at((const char *)s->text, s->len, i, ret_len);
 }
 
 /* An "after" word near behind `from`, in the same clause, also in brackets: "泄露(演练)". */
@@ -466,11 +523,22 @@ static void end_sentence(struct scan *s)
     s->any_in_sentence = false;
 }
 
-static void hit(struct scan *s, const struct word *word, size_t end)
+static void note_place(struct word_places *places, uint16_t list, size_t at)
+{
+    if (!places || places->n == WORD_PLACES_MAX)
+        return;
+    places->places[places->n].list = list;
+    places->places[places->n++].at = (uint32_t)at;
+}
+
+static void hit(struct scan *s, const struct word *word, size_t at, size_t end)
 {
     struct word_hit *to = &s->hits->hits[word->kind];
 
-    if (s->in_sentence[word->kind] || denied_before(s) || denied_after(s, end))
+    if ((s->in_sentence[word->kind] && !s->places) || denied_before(s) || denied_after(s, end))
+        return;
+    note_place(s->places, word->kind, at);
+    if (s->in_sentence[word->kind])
         return;
     s->in_sentence[word->kind] = word->shown;
     s->any_in_sentence = true;
@@ -518,7 +586,7 @@ static void words_at(struct scan *s, size_t at)
             if (!is_whole(s, at, i + 1))
                 continue;
             if (word->kind < WORD_IDS_MAX) {
-                hit(s, word, i + 1);
+                hit(s, word, at, i + 1);
             } else if (word->kind != KIND_AFTER) {
                 denial = word;
                 denial_end = i + 1;
@@ -537,14 +605,21 @@ static void step_at(struct scan *s, size_t i)
     s->step += is_latin(s->text[i]) ? (i == 0 || !is_latin(s->text[i - 1])) : s->text[i] >= 0x80;
 }
 
-void words_scan(const struct words *w, const char *text, size_t len, struct word_hits *hits)
+void words_scan(const struct words *w, const char *text, size_t len, struct word_hits *hits,
+                struct word_places *places)
 {
-    struct scan s = {
-        .w = w, .text = (const uint8_t *)text, .len = len, .hits = hits, .now = no_denials};
+    struct scan s = {.w = w,
+                     .text = (const uint8_t *)text,
+                     .len = len,
+                     .hits = hits,
+                     .places = places,
+                     .now = no_denials};
 
+    if (places)
+        places->n = 0;
     for (size_t i = 0; i < len; i++) {
         size_t stop_len;
-        enum stop stop = stop_at(&s, i, &stop_len);
+        enum words_stop stop = stop_at(&s, i, &stop_len);
 
         switch (stop) {
         case STOP_SENTENCE:
@@ -566,4 +641,21 @@ void words_scan(const struct words *w, const char *text, size_t len, struct word
         i += stop == STOP_NONE ? 0 : stop_len - 1;
     }
     end_sentence(&s);
+}
+
+static bool list_stands(const struct word_places *places, size_t list, size_t from, size_t to)
+{
+    for (size_t i = 0; i < places->n && places->places[i].at < to; i++)
+        if (places->places[i].list == list && places->places[i].at >= from)
+            return true;
+    return false;
+}
+
+bool words_stand(const struct words *w, const struct word_places *places, size_t id, size_t from,
+                 size_t to)
+{
+    for (size_t i = 0; i < w->together_n[id]; i++)
+        if (!list_stands(places, w->together[id][i], from, to))
+            return false;
+    return w->together_n[id] > 0 || list_stands(places, id, from, to);
 }

@@ -31,14 +31,15 @@ static void try_words(json_t *doc)
     AUTO(auto_words) struct words *w = NULL;
     struct word_hits hits = {0};
     struct err err = {0};
+    size_t found;
 
     if (!words_load(&w, doc, &err)) {
         require_reason(&err);
         return;
     }
-    words_scan(w, said, strlen(said), &hits);
+    words_scan(w, said, strlen(said), &hits, NULL);
     for (size_t id = 0; id < words_count(w); id++)
-        require(words_known(w, words_name(w, id)));
+        require(words_find(w, words_name(w, id), &found) && found == id);
 }
 
 static void try_condition(json_t *doc)
@@ -80,6 +81,7 @@ static const char *folder(void)
     snprintf(regimes, sizeof(regimes), "%s/regimes", path);
     mkdir(regimes, 0700);
     link_deployed(path, "words.json");
+    link_deployed(path, "figures.json");
     link_deployed(path, "taxonomy.json");
     return path;
 }

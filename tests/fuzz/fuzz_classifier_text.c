@@ -64,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(buf_done) struct buf first, second;
     AUTO(arena_done) struct arena arena, shape_arena;
     struct classify_input in = {.profile = profile};
+    struct word_places places;
     struct facts shape;
     struct err err = {0};
 
@@ -71,7 +72,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&second, EVENT_BODY_MAX_BYTES);
     arena_init(&arena, 2 * CLASSIFY_ARENA_MAX_BYTES);
     arena_init(&shape_arena, (size_t)64 * 1024 * 1024);
-    words_scan(deployed()->words, (const char *)data, size, &in.hits);
+    words_scan(deployed()->words, (const char *)data, size, &in.hits, &places);
+    figures_scan(deployed()->figures, (const char *)data, size, &places, &in.said);
+    for (size_t i = 0; i < figures_count(deployed()->figures); i++)
+        require(in.said.figures[i].at_least <= in.said.figures[i].at_most);
     /* Facts that intake would have taken; else none. */
     if (!json_read_strict(&facts, (const char *)data, size, &err) ||
         !shape_decode(&facts_shape, facts, false, TIME_EXACT, &shape, &shape_arena, &err)) {
@@ -79,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         facts = json_object();
     }
     in.facts = facts;
-    classify_read(deployed(), facts, &in.hits);
+    classify_read(deployed(), facts, &in);
     write_grade(&first, &in, &arena);
     write_grade(&second, &in, &arena);
     require(first.len == second.len && memcmp(first.data, second.data, first.len) == 0);

@@ -13,7 +13,7 @@
 #define CAC      "regimes/cac-2025.json"
 #define SCRATCH  "/tmp/tongbao-policy-XXXXXX"
 
-static const char *const files[] = {"words.json", "taxonomy.json", PARK, CAC};
+static const char *const files[] = {"words.json", "figures.json", "taxonomy.json", PARK, CAC};
 
 static const struct row {
     const char *name, *file, *parent, *member;
@@ -69,6 +69,13 @@ static const struct row {
      "/categories: /malware"},
     {"no default category", "taxonomy.json", "", "otherwise", NULL, "/otherwise: must be"},
     {"a bad word list", "words.json", "/lists", "leak", "[\"\"]", "words.json: /lists/leak/0"},
+    {"a bad factor", "figures.json", "/units/minutes", "小时", "0",
+     "figures.json: /units/minutes: \"小时\" must be a number above 0"},
+    {"an unknown member of the figures", "figures.json", "", "unit", "{}", "/unit: no such member"},
+    {"a figure that is not told", CAC, "/rules/0", "when", "{\"at\":\"/said/fire\",\"ge\":1}",
+     "/said/fire: figures.json has no such figure"},
+    {"a comparison that no range has", CAC, "/rules/0", "when",
+     "{\"at\":\"/said/outage_minutes\",\"eq\":1}", "a range fits lt, le, gt, ge and exists only"},
     {"an unknown member of the words", "words.json", "", "list", "{}", "/list: no such member"},
 };
 

@@ -82,7 +82,7 @@ static void check(void **state)
 
     check_report(report);
     arena_init(&arena, CLASSIFY_ARENA_MAX_BYTES);
-    classify_read(policy, report, &in.hits);
+    classify_read(policy, report, &in);
     assert_ok(classify(policy, &in, &arena, &body, &err), &err);
     check_grade(&body, json_object_get(row->doc, "expected"));
     arena_done(&arena);

@@ -87,14 +87,47 @@ static void check(void **state)
     const struct row *row = *state;
     AUTO(auto_words) struct words *w = load();
     struct word_hits hits = {0};
-    bool found = false;
+    size_t id = 0;
 
-    words_scan(w, row->text, strlen(row->text), &hits);
-    assert_true(words_known(w, row->list));
-    for (size_t id = 0; id < words_count(w); id++)
-        if (strcmp(words_name(w, id), row->list) == 0)
-            found = hits.hits[id].n > 0;
-    assert_int_equal(found, row->want);
+    words_scan(w, row->text, strlen(row->text), &hits, NULL);
+    assert_true(words_find(w, row->list, &id));
+    assert_int_equal(hits.hits[id].n > 0, row->want);
+}
+
+static void traditional_characters_are_read(void **state)
+{
+    AUTO(auto_json)
+    json_t *source = json_loads("{\"traditional\":{\"from\":\"洩資\",\"to\":\"泄资\"},"
+                                "\"lists\":{\"leak\":[\"泄露\"]},\"denial\":{\"nothing_found\":"
+                                "[\"a\"],\"not\":[\"b\"],\"ends\":[\"c\"],\"never\":[\"d\"],"
+                                "\"after\":[\"e\"],\"reach\":10}}",
+                                0, NULL);
+    AUTO(auto_words) struct words *w = NULL;
+    struct err err = {0};
+    const char text[] = "客戶資料 洩露\xe6\xb4";
+    char got[sizeof(text)] = "";
+
+    (void)state;
+    assert_ok(words_load(&w, source, &err), &err);
+    words_normalise(w, text, strlen(text), got);
+    assert_string_equal(got, "客戶资料 泄露\xe6\xb4"); /* what the table does not have stays */
+}
+
+static void a_bad_table_of_characters_is_refused(void **state)
+{
+    static const char *const tables[] = {"{\"from\":\"洩\",\"to\":\"\"}",
+                                         "{\"from\":\"abc\",\"to\":\"abc\"}",
+                                         "{\"from\":\"洩洩\",\"to\":\"泄泄\"}"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        AUTO(auto_json) json_t *source = json_loads(SOURCE, 0, NULL);
+        struct words *w = NULL;
+        struct err err = {0};
+
+        json_object_set_new(source, "traditional", json_loads(tables[i], 0, NULL));
+        assert_fails(words_load(&w, source, &err), &err, ERR_CONFIG, "/traditional");
+    }
 }
 
 static void hits_name_the_words(void **state)
@@ -102,10 +135,11 @@ static void hits_name_the_words(void **state)
     AUTO(auto_words) struct words *w = load();
     struct word_hits hits = {0};
     const char text[] = "客户资料外泄,后来又泄露", more[] = "another leak";
+    size_t unused;
 
     (void)state;
-    words_scan(w, text, strlen(text), &hits);
-    words_scan(w, more, strlen(more), &hits); /* adds, and keeps what was there */
+    words_scan(w, text, strlen(text), &hits, NULL);
+    words_scan(w, more, strlen(more), &hits, NULL); /* adds, and keeps what was there */
     assert_int_equal(hits.hits[0].n, 1);
     assert_string_equal(hits.hits[0].words[0], "外泄");
     assert_string_equal(words_name(w, 4), "customer_leak");
@@ -113,7 +147,7 @@ static void hits_name_the_words(void **state)
     assert_string_equal(hits.hits[4].words[0], "客户资料");
     assert_string_equal(hits.hits[4].words[1], "外泄");
     assert_null(words_name(w, words_count(w)));
-    assert_false(words_known(w, "nothing"));
+    assert_false(words_find(w, "nothing", &unused));
 }
 
 static void a_text_is_read_once(void **state)
@@ -127,7 +161,7 @@ static void a_text_is_read_once(void **state)
     assert_non_null(text);
     for (size_t i = 0; i < 100000; i++)
         memcpy(text + i * 12, "没有泄露", 12);
-    words_scan(w, text, 1200000, &hits);
+    words_scan(w, text, 1200000, &hits, NULL);
     assert_int_equal(hits.hits[0].n, 0);
 }
 
@@ -173,6 +207,8 @@ int main(void)
 
     TEST_ADD_ROWS(&list, rows, check);
     TEST_ADD_ROWS(&list, bad_rows, check_bad);
+    TEST_ADD(&list, traditional_characters_are_read);
+    TEST_ADD(&list, a_bad_table_of_characters_is_refused);
     TEST_ADD(&list, hits_name_the_words);
     TEST_ADD(&list, a_text_is_read_once);
     return test_run("classifier words", &list);

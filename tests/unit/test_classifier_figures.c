@@ -1,0 +1,141 @@
+/* figures: which quantities of a text are harm, by the deployed policy's units and figures. */
+#include "tests/support/test.h"
+
+#include "services/classifier/policy.h"
+
+static struct policy *policy;
+
+static const struct row {
+    const char *text, *figure;
+    double at_least, at_most; /* at_least < 0: it is not told */
+} rows[] = {
+    /* how long */
+    {"系统瘫痪3小时。", "outage_minutes", 180, 180},
+    {"系統癱瘓,服務中断兩個半小時。", "outage_minutes", 150, 150},
+    {"生产系统宕机约2小时30分钟。", "outage_minutes", 150, 150},
+    {"业务中断数小时", "outage_minutes", 60, 540},
+    {"服务中断2小时以上。", "outage_minutes", 120, 1200},
+    {"收银系统瘫痪十余天", "outage_minutes", 14400, 28800},
+    {"14:07存储报警,官网打不开,到22:00才恢复。", "outage_minutes", 473, 473},
+    {"上午10点系统宕机,下午3点恢复。", "outage_minutes", 300, 300},
+    {"23:30断电宕机,次日1:00恢复", "outage_minutes", 90, 90},
+    {"The portal was down for more than 3 hours.", "outage_minutes", 180, 240},
+    {"The system was down from 10:00 to 3 pm", "outage_minutes", -1, 0},
+    {"服务器瘫痪,对方要求24小时内付款。", "outage_minutes", -1, 0},
+    {"2023年11月12日系统瘫痪。", "outage_minutes", -1, 0},
+    {"培训持续3小时。", "outage_minutes", -1, 0},
+    {"未发现业务中断3小时的情况", "outage_minutes", -1, 0},
+    {"网页出现不雅内容约12秒。", "illegal_content_minutes", 0.2, 0.2},
+    /* whose data */
+    {"客户资料泄露,约12万余条。", "personal_records_persons", 120000, 130000},
+    {"約一百二十萬條客户信息外泄", "personal_records_persons", 1.2e6, 1.2e6},
+    {"用户库被公开,超过600万个注册邮箱账号。", "personal_records_persons", 6e6, 7e6},
+    {"客户资料被窃取。经查共涉及30万人。", "personal_records_persons", 300000, 300000},
+    {"Personal data of 1.2 million customers was leaked.", "personal_records_persons", 1.2e6,
+     1.2e6},
+    {"12,000 customer records were stolen", "personal_records_persons", 12000, 12000},
+    {"批量爬走用户手机号210万个。", "personal_records_persons", 2.1e6, 2.1e6},
+    {"客户信息2023年被泄露。", "personal_records_persons", -1, 0},
+    {"會員資料外洩,約三十五萬筆", "personal_records_persons", 350000, 350000},
+    {"一名员工泄露了客户资料。", "personal_records_persons", -1, 0},
+    {"发出约100万条短信,其中1万名客户资料外泄。", "personal_records_persons", 1e4, 1e4},
+    {"未来科技客户数据泄露。", "personal_records_persons", -1, 0},
+    {"本公司有员工5000人。", "personal_records_persons", -1, 0},
+    /* how many are hit */
+    {"商城停服,影响客户800多万。", "people_affected", 8e6, 9e6},
+    {"系统瘫痪,近千名患者等候。", "people_affected", 900, 999},
+    {"An outage hit 3,000 customers", "people_affected", 3000, 3000},
+    {"系统被攻破,牵涉802人。", "people_affected", -1, 0},
+    {"100多台电脑断网,遭到攻击。", "workstations_out", 100, 200},
+    {"Ransomware encrypted 35 laptops", "workstations_hit", 35, 35},
+    /* how much money */
+    {"被骗走2670万元。", "direct_loss_cny", 2.67e7, 2.67e7},
+    {"分两笔汇出85万和180万元,共265万元。", "direct_loss_cny", 2.65e6, 2.65e6},
+    {"骗走约356.9万美元", "direct_loss_cny", 3.569e6 * 6, 3.569e6 * 8},
+    {"损失超过亿元", "direct_loss_cny", 1e8, 2e8},
+    {"直接经济损失不足五百万元。", "direct_loss_cny", 0, 4999999},
+    {"We lost RMB 5 million to a scam.", "direct_loss_cny", 5e6, 5e6},
+    {"We lost 5 million yuan.", "direct_loss_cny", 5e6, 5e6},
+    {"黑客索要50万元赎金。", "direct_loss_cny", -1, 0},
+    {"有人骗取服务费,全案金额1.2亿元。", "direct_loss_cny", -1, 0},
+    {"业绩损失超亿元。", "direct_loss_cny", -1, 0},
+    {"要求转出287万元,核实后没有转账。", "direct_loss_cny", -1, 0},
+    {"注册资本500万元。", "direct_loss_cny", -1, 0},
+};
+
+static void check(void **state)
+{
+    const struct row *row = *state;
+    struct figure_hits hits = {0};
+    struct word_hits words = {0};
+    struct word_places places;
+    const struct figure *got = NULL;
+    size_t len = strlen(row->text);
+    char text[1024];
+
+    words_normalise(policy->words, row->text, len, text);
+    words_scan(policy->words, text, len, &words, &places);
+    figures_scan(policy->figures, text, len, &places, &hits);
+    for (size_t i = 0; i < figures_count(policy->figures); i++)
+        if (strcmp(figures_name(policy->figures, i), row->figure) == 0)
+            got = &hits.figures[i];
+    assert_non_null(got);
+    if (got->is_told != (row->at_least >= 0))
+        fail_msg("%s is %s: %f to %f", row->figure, got->is_told ? "told" : "not told",
+                 got->at_least, got->at_most);
+    if (got->is_told &&
+        (got->at_least < 0.999 * row->at_least || got->at_least > 1.001 * row->at_least ||
+         got->at_most < 0.999 * row->at_most || got->at_most > 1.001 * row->at_most))
+        fail_msg("%s is %f to %f", row->figure, got->at_least, got->at_most);
+}
+
+static const struct bad_row {
+    const char *name, *source, *place;
+} bad_rows[] = {
+    {"no units", "{}", "/units"},
+    {"a unit without words", "{\"units\":{\"minutes\":{}}}", "/units/minutes"},
+    {"a factor of nothing", "{\"units\":{\"minutes\":{\"h\":0}}}", "/units/minutes"},
+    {"a range upside down", "{\"units\":{\"yuan\":{\"usd\":[8,6]}}}", "/units/yuan"},
+    {"a noun of no unit", "{\"units\":{\"m\":{\"h\":1}},\"nouns\":{\"x\":[\"y\"]}}", "/nouns/x"},
+    {"a figure of no unit", "{\"units\":{\"m\":{\"h\":1}},\"figures\":{\"f\":{\"of\":[\"leak\"]}}}",
+     "/figures/f: /unit"},
+    {"a list that is not there",
+     "{\"units\":{\"m\":{\"h\":1}},\"figures\":{\"f\":{\"unit\":\"m\",\"of\":[\"nothing\"]}}}",
+     "/figures/f: /of/0"},
+    {"nothing that tells of it",
+     "{\"units\":{\"m\":{\"h\":1}},\"figures\":{\"f\":{\"unit\":\"m\"}}}", "/figures/f: /of"},
+    {"a member that is not known",
+     "{\"units\":{\"m\":{\"h\":1}},\"figures\":{\"f\":{\"unit\":\"m\",\"off\":[]}}}",
+     "/figures/f: /off"},
+};
+
+static void refuses(void **state)
+{
+    const struct bad_row *row = *state;
+    json_t *source = json_loads(row->source, 0, NULL);
+    AUTO(auto_figures) struct figures *f = NULL;
+    struct err err = {0};
+
+    assert_false(figures_load(&f, policy->words, source, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+    if (!strstr(err.text, row->place))
+        fail_msg("\"%s\" does not name %s", err.text, row->place);
+    json_decref(source);
+}
+
+int main(void)
+{
+    static struct test_list list;
+    struct err err = {0};
+    int failed;
+
+    if (!policy_load(&policy, "deploy/policy", &err)) {
+        print_error("%s\n", err.text);
+        return EXIT_FAILURE;
+    }
+    TEST_ADD_ROWS(&list, rows, check);
+    TEST_ADD_ROWS(&list, bad_rows, refuses);
+    failed = test_run("classifier figures", &list);
+    policy_unref(policy);
+    return failed;
+}
