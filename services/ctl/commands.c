@@ -47,6 +47,14 @@ const struct command commands[] = {
      "ID is the incident's id or its reference, in any writing. The key comes from --key, from\n"
      "TONGBAO_KEY_<CODE> with --as CODE, or from TONGBAO_DUTY_KEY.\n",
      "url key as", incident_show},
+    {"grade", "", "grades reports from standard input (JSON, one a line), without any service",
+     "Prints one decision a line: category, gbt20986, level, the level by each regime (null: it "
+     "cannot be\n"
+     "told), the reasons with their sources, and what is missing. A report is what `submit` posts; "
+     "it may\n"
+     "hold the enterprise's \"profile\" too. A line that is no report gives an error in its "
+     "place.\n",
+     "policy", grade_run},
     {"replay", "", "lists dead letters, or puts them back into their topics",
      "Without --id and --all: lists them with their reasons. With one of these: sends key, headers "
      "and\n"

@@ -1,0 +1,117 @@
+#include <string.h>
+
+#include "services/classifier/tool/tool.h"
+
+/* Who reports is not known: an enterprise like any other. */
+static const struct {
+    const char *name, *value;
+} unknown_profile[] = {
+    {"code", "\"-\""}, {"name", "\"-\""},    {"sector", "\"-\""},
+    {"staff", "0"},    {"is_cii", "false"}, {"is_listed", "false"},
+};
+
+static bool read_profile(json_t *given, json_t **ret, struct arena *arena, struct err *err)
+{
+    AUTO(auto_json) json_t *profile = json_object();
+    struct profile unused;
+    struct err why = {0};
+
+    for (size_t i = 0; profile && i < ARRAY_LEN(unknown_profile); i++)
+        if (json_object_set_new(profile, unknown_profile[i].name,
+                                json_loads(unknown_profile[i].value, JSON_DECODE_ANY, NULL)))
+            return err_memory(err);
+    if (!profile || (json_is_object(given) && json_object_update(profile, given)))
+        return err_memory(err);
+    if (given && !json_is_object(given))
+        return err_at(err, "/profile", "must be an object");
+    if (!shape_decode(&profile_shape, profile, true, TIME_ANY_RFC3339, &unused, arena, &why))
+        return err_at(err, "/profile", "%s: %s", why.pointer, why.text);
+    *ret = TAKE(profile);
+    return true;
+}
+
+static bool check_report(json_t *report, struct arena *arena, struct err *err)
+{
+    struct report_request unused;
+
+    if (!json_object_get(report, "discovered_at") &&
+        json_object_set_new(report, "discovered_at", json_string("1971-01-01T00:00:00Z")))
+        return err_memory(err);
+    return shape_decode(&report_request_shape, report, true, TIME_ANY_RFC3339, &unused, arena, err);
+}
+
+static json_t *list_of(const struct shape *shape, const void *items, size_t n)
+{
+    json_t *ret = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        if (json_array_append_new(ret, shape_encode(shape, (const char *)items + i * shape->size)))
+            break; /* json_pack() below fails for what is missing: memory */
+    return ret;
+}
+
+static json_t *level_json(bool has_level, enum level level)
+{
+    return has_level ? json_string(enum_text(&level_table, (int)level)) : json_null();
+}
+
+static json_t *regimes_of(const struct incident_classified *body)
+{
+    json_t *ret = json_object();
+
+    for (size_t i = 0; i < body->regimes_n; i++) {
+        const struct regime_grade *grade = &body->regimes[i];
+
+        (void)json_object_set_new(ret, grade->regime,
+                                  json_pack("{s:o,s:b}", "level",
+                                            level_json(grade->has_level, grade->level),
+                                            "needs_human", grade->needs_human));
+    }
+    return ret;
+}
+
+static json_t *decision_of(const struct incident_classified *body)
+{
+    return json_pack(
+        "{s:s,s:o,s:o,s:b,s:o,s:o,s:o,s:s}", "category",
+        enum_text(&category_table, (int)body->category), "gbt20986",
+        shape_encode(&gbt_category_shape, body->gbt20986), "level", level_json(true, body->level),
+        "needs_human", body->needs_human, "regimes", regimes_of(body), "reasons",
+        list_of(&reason_shape, body->reasons, body->reasons_n), "missing",
+        list_of(&missing_shape, body->missing, body->missing_n), "policy_version",
+        body->policy_version);
+}
+
+static bool decide(const struct policy *policy, json_t *report, struct arena *arena, json_t **ret,
+                   struct err *err)
+{
+    AUTO(auto_json) json_t *given = json_incref(json_object_get(report, "profile"));
+    AUTO(auto_json) json_t *profile = NULL;
+    struct classify_input in = {.facts = report};
+    struct incident_classified body = {0};
+
+    json_object_del(report, "profile");
+    if (!read_profile(given, &profile, arena, err) || !check_report(report, arena, err))
+        return false;
+    in.profile = profile;
+    classify_read(policy, report, &in);
+    if (!classify(policy, &in, arena, &body, err))
+        return false;
+    *ret = decision_of(&body);
+    return *ret || err_memory(err);
+}
+
+bool tool_decide(const struct policy *policy, const char *report, size_t len, json_t **ret,
+                 struct err *err)
+{
+    AUTO(auto_json) json_t *doc = NULL;
+    struct arena arena;
+    bool ok;
+
+    if (!json_read_strict(&doc, report, len, err))
+        return false;
+    arena_init(&arena, 4 * CLASSIFY_ARENA_MAX_BYTES);
+    ok = decide(policy, doc, &arena, ret, err);
+    arena_done(&arena);
+    return ok;
+}
