@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/pattern.h"
+
 #define DEPTH_MAX  16
-#define VALUES_MAX 8192 /* operands, keywords and parts of pointers, of one predicate */
-#define PLACE_MAX  256  /* bytes of a place in an error */
+#define VALUES_MAX 8192 /* operands and keywords of one predicate */
+#define HOPS_MAX   3
+#define PLACE_MAX  256 /* bytes of a place in an error */
 
 enum op {
     OP_ALL,
@@ -20,31 +23,38 @@ enum op {
     OP_GE,
     OP_IN,
     OP_EXISTS,
-    OP_MATCHES
+    OP_MATCHES,
+    OP_REGEX
 };
 
 static const struct {
     const char *name;
     enum op op;
 } comparisons[] = {
-    {"eq", OP_EQ}, {"ne", OP_NE}, {"lt", OP_LT},         {"le", OP_LE},           {"gt", OP_GT},
-    {"ge", OP_GE}, {"in", OP_IN}, {"exists", OP_EXISTS}, {"matches", OP_MATCHES},
+    {"eq", OP_EQ},           {"ne", OP_NE},       {"lt", OP_LT}, {"le", OP_LE},
+    {"gt", OP_GT},           {"ge", OP_GE},       {"in", OP_IN}, {"exists", OP_EXISTS},
+    {"matches", OP_MATCHES}, {"regex", OP_REGEX},
 };
-#define COMPARISONS "eq, ne, lt, le, gt, ge, in, exists, matches"
+#define COMPARISONS "eq, ne, lt, le, gt, ge, in, exists, matches, regex"
 
 struct value {
-    json_type type; /* JSON_REAL for every number */
-    char *text;     /* JSON_STRING: owned, len bytes; keywords are in lower case */
+    double number; /* also of a boolean, and of an enum's value */
+    char *text;    /* of a text: owned, len bytes; keywords are in lower case */
     size_t len;
-    double number;
+    struct pattern *pattern; /* owned */
 };
 
 struct node {
     enum op op;
-    size_t end;             /* the first node behind this one's children */
-    char *pointer;          /* owned; NULL for all, any, not */
-    size_t part, parts_n;   /* the pointer's unescaped parts, in `values` */
-    size_t value, values_n; /* the operands, in `values` */
+    enum predicate_source source;
+    size_t end;            /* the first node behind this one's children */
+    char *pointer;         /* owned; NULL for all, any, not */
+    size_t hops[HOPS_MAX]; /* offsets of the pointers to objects on the way to the field */
+    size_t hops_n;
+    const struct field *field;
+    const struct enum_table *values_of; /* of an enum */
+    size_t id;                          /* of a name */
+    size_t value, values_n;             /* the operands, in `values` */
 };
 
 /* Nodes in prefix order: the children of node i begin at i + 1, each ends where the next begins. */
@@ -61,8 +71,10 @@ void predicate_free(struct predicate *p)
         return;
     for (size_t i = 0; i < p->nodes_n; i++)
         free(p->nodes[i].pointer);
-    for (size_t i = 0; i < p->values_n; i++)
+    for (size_t i = 0; i < p->values_n; i++) {
         free(p->values[i].text);
+        pattern_free(p->values[i].pattern);
+    }
     free(p->nodes);
     free(p->values);
     free(p);
@@ -72,6 +84,7 @@ void predicate_free(struct predicate *p)
 
 struct compiler {
     struct predicate *p;
+    const struct predicate_view *view;
     char place[PLACE_MAX];
     size_t place_len;
     int depth;
@@ -138,56 +151,83 @@ static bool add_value(struct compiler *c, const struct value *value)
     return true;
 }
 
-static bool add_text(struct compiler *c, const char *text, size_t len)
-{
-    AUTO(auto_free) char *copy = strndup(text, len);
+/* --- what a comparison looks at --- */
 
-    if (!copy)
-        return err_memory(c->err);
-    if (!add_value(c, &(struct value){.type = JSON_STRING, .text = copy, .len = len}))
-        return false;
-    copy = NULL; /* the predicate's */
-    return true;
+static const struct field *find_field(const struct shape *shape, const char *name, size_t len)
+{
+    for (size_t i = 0; i < shape->n; i++)
+        if (strlen(shape->fields[i].name) == len && memcmp(shape->fields[i].name, name, len) == 0)
+            return &shape->fields[i];
+    return NULL;
 }
 
-/* One part of a JSON pointer (RFC 6901): ~1 is a slash, ~0 a tilde. */
-static bool add_part(struct compiler *c, const char *part, size_t len)
+/* Through the objects to the field. */
+static bool find_way(const struct predicate_view *view, struct node *node, const char *pointer)
 {
-    AUTO(auto_free) char *text = malloc(len + 1);
-    size_t n = 0;
+    const struct shape *shape = view->shape;
 
-    if (!text)
-        return err_memory(c->err);
-    for (size_t i = 0; i < len; i++) {
-        text[n] = part[i];
-        if (part[i] == '~') {
-            if (i + 1 == len || (part[i + 1] != '0' && part[i + 1] != '1'))
-                return fail(c, "in a pointer \"~\" is written ~0 and \"/\" inside a name ~1");
-            text[n] = part[++i] == '0' ? '~' : '/';
-        }
-        n++;
+    while (*pointer == '/' && shape) {
+        const char *name = pointer + 1;
+        size_t len = strcspn(name, "/");
+        const struct field *field = find_field(shape, name, len);
+
+        pointer = name + len;
+        if (!field)
+            return false;
+        node->field = field;
+        shape = NULL;
+        if (*pointer == '\0')
+            return true;
+        if (field->type != FIELD_OBJECT || node->hops_n == HOPS_MAX)
+            return false;
+        node->hops[node->hops_n++] = field->offset;
+        shape = field->part;
     }
-    text[n] = '\0';
-    return add_text(c, text, n);
+    return false;
+}
+
+/* "/words/leak": the name between the root and the end. */
+static bool find_name(struct compiler *c, const struct predicate_names *names, struct node *node,
+                      const char *pointer, bool *ret_is_root)
+{
+    size_t root = strlen(names->root), end = strlen(names->end), len = strlen(pointer);
+    char name[128];
+
+    *ret_is_root = strncmp(pointer, names->root, root) == 0;
+    if (!*ret_is_root)
+        return false;
+    if (len <= root + end || strcmp(pointer + len - end, names->end) != 0 ||
+        len - root - end >= sizeof(name))
+        return false;
+    snprintf(name, sizeof(name), "%.*s", (int)(len - root - end), pointer + root);
+    node->source = names->source;
+    node->values_of = names->values;
+    (void)c;
+    return names->find(names->ctx, name, &node->id);
 }
 
 static bool compile_pointer(struct compiler *c, struct node *node, const json_t *at)
 {
     const char *pointer = json_string_value(at);
     size_t before = place_into(c, "at");
+    bool is_root = false, found = false;
 
     if (!pointer || pointer[0] != '/')
         return fail(c, "must be a JSON pointer that begins with \"/\", such as \"/facts/impact\"");
-    node->part = c->p->values_n;
-    for (const char *from = pointer; from && *from == '/';) {
-        const char *to = strchr(from + 1, '/');
-        size_t len = to ? (size_t)(to - from - 1) : strlen(from + 1);
+    for (size_t i = 0; i < c->view->names_n && !is_root; i++) {
+        const struct predicate_names *names = &c->view->names[i];
 
-        if (!add_part(c, from + 1, len))
-            return false;
-        node->parts_n++;
-        from = to;
+        found = find_name(c, names, node, pointer, &is_root);
+        if (is_root && !found)
+            return err_set(c->err, ERR_CONFIG, "at \"%s\": %s: %s has no such name", c->place,
+                           pointer, names->help);
     }
+    if (!found && !find_way(c->view, node, pointer))
+        return err_set(c->err, ERR_CONFIG,
+                       "at \"%s\": %s: no such field; the fields are those of %s (proto/*.def)",
+                       c->place, pointer, c->view->shape->name);
+    if (!found && node->field->values)
+        node->values_of = node->field->values;
     node->pointer = strdup(pointer);
     if (!node->pointer)
         return err_memory(c->err);
@@ -195,23 +235,69 @@ static bool compile_pointer(struct compiler *c, struct node *node, const json_t 
     return true;
 }
 
-static bool compile_scalar(struct compiler *c, const json_t *value)
+/* --- operands --- */
+
+static const struct {
+    const char *ending, *measure; /* of a field's or a range's name */
+} measured[] = {
+    {"_minutes", "minutes"},
+    {"_persons", "persons"},
+    {"people_affected", "persons"},
+    {"_cny", "CNY"},
+};
+static const struct {
+    const char *unit, *measure;
+    double factor;
+} units[] = {
+    {"min", "minutes", 1},     {"h", "minutes", 60}, {"d", "minutes", 1440},
+    {"persons", "persons", 1}, {"CNY", "CNY", 1},
+};
+
+/* What a number there is measured in; NULL: it is a count. */
+static const char *measure_of(const struct node *node)
 {
-    switch (json_typeof(value)) {
-    case JSON_STRING:
-        return add_text(c, json_string_value(value), json_string_length(value));
-    case JSON_INTEGER:
-    case JSON_REAL:
-        return add_value(c, &(struct value){.type = JSON_REAL, .number = json_number_value(value)});
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return add_value(c, &(struct value){.type = json_typeof(value)});
-    case JSON_OBJECT:
-    case JSON_ARRAY:
-    case JSON_NULL:
-        break;
+    size_t len = strlen(node->pointer);
+
+    for (size_t i = 0; i < ARRAY_LEN(measured); i++) {
+        size_t n = strlen(measured[i].ending);
+
+        if (len >= n && strcmp(node->pointer + len - n, measured[i].ending) == 0)
+            return measured[i].measure;
     }
-    return fail(c, "must be a number, a text, true or false");
+    return NULL;
+}
+
+/* "2 h" of minutes is 120. */
+static bool read_measured(const char *text, const char *measure, double *ret)
+{
+    char *unit = NULL;
+    double number = text ? strtod(text, &unit) : 0;
+
+    if (!text || unit == text || *unit != ' ' || !(number >= 0))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (strcmp(unit + 1, units[i].unit) == 0 && strcmp(measure, units[i].measure) == 0) {
+            *ret = number * units[i].factor;
+            return true;
+        }
+    return false;
+}
+
+static bool compile_number(struct compiler *c, const struct node *node, const json_t *value)
+{
+    const char *measure = measure_of(node);
+    struct value number = {.number = json_number_value(value)};
+
+    if (!measure)
+        return json_is_number(value) ? add_value(c, &number) : fail(c, "must be a number");
+    if (!read_measured(json_string_value(value), measure, &number.number))
+        return err_set(c->err, ERR_CONFIG,
+                       "at \"%s\": must be a number of %s with its unit, such as \"%s\"", c->place,
+                       measure,
+                       strcmp(measure, "minutes") == 0   ? "90 min\", \"2 h\" or \"1 d"
+                       : strcmp(measure, "persons") == 0 ? "1000 persons"
+                                                         : "5000000 CNY");
+    return add_value(c, &number);
 }
 
 static char lower(char c)
@@ -219,22 +305,80 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-static bool compile_keyword(struct compiler *c, const json_t *value)
+static bool compile_text(struct compiler *c, const json_t *value, bool is_keyword)
 {
-    struct value *added;
+    size_t len = json_string_length(value);
+    char *text;
 
-    if (json_string_length(value) == 0)
-        return fail(c, "must be a keyword, a text that is not empty");
-    if (!compile_scalar(c, value))
-        return false;
-    added = &c->p->values[c->p->values_n - 1];
-    for (size_t i = 0; i < added->len; i++)
-        added->text[i] = lower(added->text[i]);
-    return true;
+    if (!json_is_string(value) || (is_keyword && len == 0))
+        return fail(c,
+                    is_keyword ? "must be a keyword, a text that is not empty" : "must be a text");
+    text = strndup(json_string_value(value), len);
+    if (!text)
+        return err_memory(c->err);
+    for (size_t i = 0; is_keyword && i < len; i++)
+        text[i] = lower(text[i]);
+    if (add_value(c, &(struct value){.text = text, .len = len}))
+        return true;
+    free(text);
+    return false;
 }
 
-static bool compile_list(struct compiler *c, const json_t *list, bool is_keywords)
+static bool compile_enum(struct compiler *c, const struct enum_table *table, const json_t *value)
 {
+    int found;
+
+    if (!json_is_string(value) || !enum_parse(table, json_string_value(value), &found))
+        return err_set(c->err, ERR_CONFIG, "at \"%s\": is none of the values of %s", c->place,
+                       table->name);
+    return add_value(c, &(struct value){.number = found});
+}
+
+static bool is_text_field(const struct node *node)
+{
+    return node->source == PREDICATE_FIELD &&
+           (node->field->type == FIELD_TEXT || node->field->type == FIELD_TEXTS);
+}
+
+static bool is_number_field(const struct node *node)
+{
+    return node->source == PREDICATE_FIELD &&
+           (node->field->type == FIELD_INT || node->field->type == FIELD_INTS);
+}
+
+/* One operand of eq, ne and in: of the type that stands there. */
+static bool compile_scalar(struct compiler *c, const struct node *node, const json_t *value)
+{
+    if (node->values_of)
+        return compile_enum(c, node->values_of, value);
+    if (is_number_field(node))
+        return compile_number(c, node, value);
+    if (node->source == PREDICATE_FIELD && node->field->type == FIELD_BOOL)
+        return json_is_boolean(value) ? add_value(c, &(struct value){.number = json_is_true(value)})
+                                      : fail(c, "must be true or false");
+    if (is_text_field(node) || (node->source == PREDICATE_FIELD &&
+                                (node->field->type == FIELD_ID || node->field->type == FIELD_IDS)))
+        return compile_text(c, value, false);
+    return fail(c, "only \"exists\" fits what stands there");
+}
+
+static bool compile_regex(struct compiler *c, const json_t *value)
+{
+    struct pattern *pattern = NULL;
+
+    if (!json_is_string(value))
+        return fail(c, "must be a regular expression");
+    if (!pattern_compile(&pattern, json_string_value(value), c->err))
+        return err_wrap(c->err, "at \"%s\"", c->place);
+    if (add_value(c, &(struct value){.pattern = pattern}))
+        return true;
+    pattern_free(pattern);
+    return false;
+}
+
+static bool compile_list(struct compiler *c, const struct node *node, const json_t *list)
+{
+    bool is_keywords = node->op == OP_MATCHES;
     const json_t *item;
     size_t i;
 
@@ -244,30 +388,35 @@ static bool compile_list(struct compiler *c, const json_t *list, bool is_keyword
     {
         size_t before = place_into_item(c, i);
 
-        if (!(is_keywords ? compile_keyword(c, item) : compile_scalar(c, item)))
+        if (!(is_keywords ? compile_text(c, item, true) : compile_scalar(c, node, item)))
             return false;
         place_back(c, before);
     }
     return true;
 }
 
-static bool compile_operand(struct compiler *c, enum op op, const json_t *value)
+static bool compile_operand(struct compiler *c, const struct node *node, const json_t *value)
 {
-    switch (op) {
-    case OP_IN:
-    case OP_MATCHES:
-        return compile_list(c, value, op == OP_MATCHES);
+    switch (node->op) {
     case OP_EXISTS:
-        return json_is_boolean(value) ? compile_scalar(c, value) : fail(c, "must be true or false");
+        return json_is_boolean(value) ? add_value(c, &(struct value){.number = json_is_true(value)})
+                                      : fail(c, "must be true or false");
     case OP_LT:
     case OP_LE:
     case OP_GT:
     case OP_GE: /* levels as texts would be compared by the alphabet */
-        return json_is_number(value) ? compile_scalar(c, value)
-                                     : fail(c, "must be a number; for texts use \"eq\" or \"in\"");
+        return is_number_field(node) || node->source == PREDICATE_RANGE
+                   ? compile_number(c, node, value)
+                   : fail(c, "fits a number only; for texts use \"eq\" or \"in\"");
+    case OP_MATCHES:
+        return is_text_field(node) ? compile_list(c, node, value) : fail(c, "fits a text only");
+    case OP_REGEX:
+        return is_text_field(node) ? compile_regex(c, value) : fail(c, "fits a text only");
+    case OP_IN:
+        return compile_list(c, node, value);
     case OP_EQ:
     case OP_NE:
-        return compile_scalar(c, value);
+        return compile_scalar(c, node, value);
     case OP_ALL:
     case OP_ANY:
     case OP_NOT:
@@ -278,31 +427,30 @@ static bool compile_operand(struct compiler *c, enum op op, const json_t *value)
 
 static bool compile_comparison(struct compiler *c, const json_t *expression)
 {
+    struct node node = {0};
     const json_t *value = NULL;
-    struct node *node;
     const char *name = NULL;
     size_t index, before;
-    enum op op = OP_EQ;
 
     for (size_t i = 0; i < ARRAY_LEN(comparisons) && !value; i++) {
         value = json_object_get(expression, comparisons[i].name);
         name = comparisons[i].name;
-        op = comparisons[i].op;
+        node.op = comparisons[i].op;
     }
     if (!value || json_object_size(expression) != 2)
         return fail(c, "beside \"at\" stands exactly one of " COMPARISONS);
-    if (!add_node(c, op, &index))
+    if (!add_node(c, node.op, &index) ||
+        !compile_pointer(c, &node, json_object_get(expression, "at")))
         return false;
-    node = &c->p->nodes[index];
-    if (!compile_pointer(c, node, json_object_get(expression, "at")))
-        return false;
-    node->value = c->p->values_n;
+    c->p->nodes[index].pointer = node.pointer; /* freed with it from here on */
+    node.value = c->p->values_n;
     before = place_into(c, name);
-    if (!compile_operand(c, op, value))
+    if (!compile_operand(c, &node, value))
         return false;
     place_back(c, before);
-    node->values_n = c->p->values_n - node->value;
-    node->end = c->p->nodes_n;
+    node.values_n = c->p->values_n - node.value;
+    node.end = c->p->nodes_n;
+    c->p->nodes[index] = node;
     return true;
 }
 
@@ -357,10 +505,11 @@ static bool compile(struct compiler *c, const json_t *expression)
                    "<comparison>: …}, where the comparison is one of " COMPARISONS);
 }
 
-bool predicate_compile(struct predicate **ret, const json_t *expression, struct err *err)
+bool predicate_compile(struct predicate **ret, const struct predicate_view *view,
+                       const json_t *expression, struct err *err)
 {
     AUTO(auto_predicate) struct predicate *p = calloc(1, sizeof(*p));
-    struct compiler c = {.p = p, .err = err};
+    struct compiler c = {.p = p, .view = view, .err = err};
 
     if (!p)
         return err_memory(err);
@@ -372,44 +521,6 @@ bool predicate_compile(struct predicate **ret, const json_t *expression, struct 
 
 /* --- evaluating --- */
 
-static const json_t *step(const json_t *at, const struct value *part)
-{
-    size_t index = 0;
-
-    if (json_is_object(at))
-        return json_object_getn(at, part->text, part->len);
-    if (!json_is_array(at) || part->len == 0 || part->len > 6)
-        return NULL;
-    for (size_t i = 0; i < part->len; i++) {
-        if (part->text[i] < '0' || part->text[i] > '9')
-            return NULL;
-        index = index * 10 + (size_t)(part->text[i] - '0');
-    }
-    return json_array_get(at, index);
-}
-
-/* NULL: nothing there; null counts as nothing. */
-static const json_t *resolve(const struct predicate *p, const struct node *node,
-                             const json_t *document)
-{
-    const json_t *at = document;
-
-    for (size_t i = 0; at && i < node->parts_n; i++)
-        at = step(at, &p->values[node->part + i]);
-    return json_is_null(at) ? NULL : at;
-}
-
-static void note_read(struct predicate_reads *reads, const char *pointer, const json_t *value)
-{
-    if (!reads || reads->n == PREDICATE_READS_MAX)
-        return;
-    for (size_t i = 0; i < reads->n; i++)
-        if (strcmp(reads->reads[i].pointer, pointer) == 0)
-            return;
-    reads->reads[reads->n].pointer = pointer;
-    reads->reads[reads->n++].value = value;
-}
-
 static enum tri tri_of(bool b)
 {
     return b ? TRI_TRUE : TRI_FALSE;
@@ -420,28 +531,42 @@ static enum tri tri_not(enum tri t)
     return t == TRI_UNKNOWN ? t : tri_of(t == TRI_FALSE);
 }
 
-/* A value of another type than the operand's says nothing. */
-static enum tri equal(const struct value *want, const json_t *found)
+/* The struct that has the field; NULL: an object on the way is not there. */
+static const char *holder_of(const struct node *node, const void *body)
 {
-    switch (want->type) {
-    case JSON_STRING:
-        return json_is_string(found)
-                   ? tri_of(json_string_length(found) == want->len &&
-                            memcmp(json_string_value(found), want->text, want->len) == 0)
-                   : TRI_UNKNOWN;
-    case JSON_REAL:
-        return json_is_number(found) ? tri_of(json_number_value(found) == want->number)
-                                     : TRI_UNKNOWN;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return json_is_boolean(found) ? tri_of(json_typeof(found) == want->type) : TRI_UNKNOWN;
-    case JSON_OBJECT:
-    case JSON_ARRAY:
-    case JSON_INTEGER:
-    case JSON_NULL:
+    const char *at = body;
+
+    for (size_t i = 0; at && i < node->hops_n; i++)
+        at = *(const char *const *)(at + node->hops[i]);
+    return at;
+}
+
+static size_t count_of(const struct field *f, const char *at)
+{
+    return *(const size_t *)(at + f->offset_extra);
+}
+
+static bool has_field(const struct field *f, const char *at)
+{
+    switch (f->type) {
+    case FIELD_TIME:
+    case FIELD_INT:
+    case FIELD_BOOL:
+    case FIELD_ENUM:
+        return *(const bool *)(at + f->offset_extra);
+    case FIELD_TEXTS:
+    case FIELD_IDS:
+    case FIELD_ENUMS:
+    case FIELD_INTS:
+    case FIELD_LIST:
+        return count_of(f, at) > 0;
+    case FIELD_TEXT:
+    case FIELD_ID:
+    case FIELD_OBJECT:
+    case FIELD_JSON:
         break;
     }
-    return TRI_UNKNOWN;
+    return *(const void *const *)(at + f->offset) != NULL;
 }
 
 static bool holds(enum op op, double x, double want)
@@ -451,23 +576,6 @@ static bool holds(enum op op, double x, double want)
     if (op == OP_LE)
         return x <= want;
     return op == OP_GT ? x > want : x >= want;
-}
-
-/* Of a range it is known when all of it agrees. */
-static enum tri ordered(enum op op, const struct value *want, const json_t *found)
-{
-    const json_t *least = found, *most = found;
-
-    if (json_is_object(found)) {
-        least = json_object_get(found, "at_least");
-        most = json_object_get(found, "at_most");
-    }
-    if (!json_is_number(least) || !json_is_number(most))
-        return TRI_UNKNOWN;
-    if (holds(op, json_number_value(least), want->number) !=
-        holds(op, json_number_value(most), want->number))
-        return TRI_UNKNOWN;
-    return tri_of(holds(op, json_number_value(least), want->number));
 }
 
 static bool is_latin(char c)
@@ -490,73 +598,88 @@ static bool occurs_at(const char *text, size_t len, size_t at, const struct valu
            !is_latin(text[at + word->len]);
 }
 
-static enum tri matches(const struct value *words, size_t n, const json_t *found)
+static bool has_keyword(const struct value *words, size_t n, const char *text)
 {
-    const char *text = json_string_value(found);
-    size_t len = json_string_length(found);
+    size_t len = strlen(text);
 
-    if (!text)
-        return TRI_UNKNOWN;
     for (size_t at = 0; at < len; at++)
         for (size_t i = 0; i < n; i++)
             if (occurs_at(text, len, at, &words[i]))
-                return TRI_TRUE;
+                return true;
+    return false;
+}
+
+static enum tri compare_text(const struct node *node, const struct value *values, const char *text)
+{
+    if (node->op == OP_MATCHES)
+        return tri_of(has_keyword(values, node->values_n, text));
+    if (node->op == OP_REGEX)
+        switch (pattern_match(values->pattern, text)) {
+        case PATTERN_MATCHES:
+            return TRI_TRUE;
+        case PATTERN_DIFFERS:
+            return TRI_FALSE;
+        case PATTERN_TOO_DEAR:
+            return TRI_UNKNOWN;
+        }
+    for (size_t i = 0; i < node->values_n; i++)
+        if (strcmp(values[i].text, text) == 0)
+            return TRI_TRUE;
     return TRI_FALSE;
 }
 
-static enum tri member(const struct value *values, size_t n, const json_t *found)
+static enum tri compare_number(const struct node *node, const struct value *values, double x)
 {
-    enum tri so_far = TRI_UNKNOWN; /* until one operand has the value's type */
-
-    for (size_t i = 0; i < n; i++) {
-        enum tri t = equal(&values[i], found);
-
-        if (t == TRI_TRUE)
-            return t;
-        if (t == TRI_FALSE)
-            so_far = t;
-    }
-    return so_far;
+    if (node->op >= OP_LT && node->op <= OP_GE)
+        return tri_of(holds(node->op, x, values->number));
+    for (size_t i = 0; i < node->values_n; i++)
+        if (values[i].number == x)
+            return TRI_TRUE;
+    return TRI_FALSE;
 }
 
-static enum tri compare(const struct predicate *p, const struct node *node, const json_t *found)
+/* Item i of a list field, or the field itself. */
+static enum tri compare_item(const struct node *node, const struct value *values, const char *at,
+                             size_t i)
 {
-    const struct value *values = &p->values[node->value];
+    const char *member = at + node->field->offset;
 
-    switch (node->op) {
-    case OP_EQ:
-    case OP_NE: /* turned round by the caller */
-        return equal(values, found);
-    case OP_LT:
-    case OP_LE:
-    case OP_GT:
-    case OP_GE:
-        return ordered(node->op, values, found);
-    case OP_IN:
-        return member(values, node->values_n, found);
-    case OP_MATCHES:
-        return matches(values, node->values_n, found);
-    case OP_ALL:
-    case OP_ANY:
-    case OP_NOT:
-    case OP_EXISTS:
+    switch (node->field->type) {
+    case FIELD_INT:
+        return compare_number(node, values, (double)*(const int64_t *)member);
+    case FIELD_BOOL:
+        return compare_number(node, values, *(const bool *)member);
+    case FIELD_ENUM:
+        return compare_number(node, values, *(const unsigned *)member);
+    case FIELD_TEXT:
+    case FIELD_ID:
+        return compare_text(node, values, *(const char *const *)member);
+    case FIELD_INTS:
+        return compare_number(node, values, (double)(*(const int64_t *const *)member)[i]);
+    case FIELD_ENUMS:
+        return compare_number(node, values, (*(const unsigned *const *)member)[i]);
+    case FIELD_TEXTS:
+    case FIELD_IDS:
+        return compare_text(node, values, (*(const char *const *const *)member)[i]);
+    case FIELD_TIME:
+    case FIELD_OBJECT:
+    case FIELD_LIST:
+    case FIELD_JSON:
         break;
     }
     return TRI_UNKNOWN;
 }
 
 /* A list matches when one of its items does. */
-static enum tri compare_any(const struct predicate *p, const struct node *node, const json_t *found)
+static enum tri compare_field(const struct node *node, const struct value *values, const char *at)
 {
     enum tri so_far = TRI_FALSE;
-    const json_t *item;
-    size_t i;
+    size_t n = 1;
 
-    if (!json_is_array(found))
-        return compare(p, node, found);
-    json_array_foreach(found, i, item)
-    {
-        enum tri t = compare(p, node, item);
+    if (node->field->items_max > 0)
+        n = count_of(node->field, at);
+    for (size_t i = 0; i < n; i++) {
+        enum tri t = compare_item(node, values, at, i);
 
         if (t == TRI_TRUE)
             return t;
@@ -566,33 +689,90 @@ static enum tri compare_any(const struct predicate *p, const struct node *node, 
     return so_far;
 }
 
-static enum tri eval_comparison(const struct predicate *p, const struct node *node,
-                                const json_t *document, struct predicate_reads *reads)
+static enum tri compare_range(const struct node *node, const struct value *values, double least,
+                              double most)
 {
-    const json_t *found = resolve(p, node, document);
-    enum tri t;
+    bool whole = holds(node->op, least, values->number);
 
-    note_read(reads, node->pointer, found);
+    return whole == holds(node->op, most, values->number) ? tri_of(whole) : TRI_UNKNOWN;
+}
+
+static void note_read(struct predicate_reads *reads, const struct predicate_read *read)
+{
+    if (reads->n == PREDICATE_READS_MAX)
+        return;
+    for (size_t i = 0; i < reads->n; i++)
+        if (strcmp(reads->reads[i].pointer, read->pointer) == 0)
+            return;
+    reads->reads[reads->n++] = *read;
+}
+
+/* Looks at what the node compares: is it there, and how does it compare? */
+static bool look(const struct predicate *p, const struct node *node,
+                 const struct predicate_input *in, const char *at, enum tri *ret)
+{
+    const struct value *values = &p->values[node->value];
+    double least, most;
+    int value;
+
+    switch (node->source) {
+    case PREDICATE_FIELD:
+        if (!at || !has_field(node->field, at))
+            return false;
+        if (node->op != OP_EXISTS)
+            *ret = compare_field(node, values, at);
+        return true;
+    case PREDICATE_FOUND:
+        return in->found(in->ctx, node->id);
+    case PREDICATE_RANGE:
+        if (!in->range(in->ctx, node->id, &least, &most))
+            return false;
+        if (node->op != OP_EXISTS)
+            *ret = compare_range(node, values, least, most);
+        return true;
+    case PREDICATE_ENUM:
+        if (!in->value(in->ctx, node->id, &value))
+            return false;
+        if (node->op != OP_EXISTS)
+            *ret = compare_number(node, values, value);
+        return true;
+    }
+    return false;
+}
+
+static enum tri eval_comparison(const struct predicate *p, const struct node *node,
+                                const struct predicate_input *in, struct predicate_reads *reads)
+{
+    const char *at = node->source == PREDICATE_FIELD ? holder_of(node, in->body) : NULL;
+    enum tri t = TRI_UNKNOWN;
+    bool is_there = look(p, node, in, at, &t);
+
+    if (reads)
+        note_read(reads, &(struct predicate_read){.pointer = node->pointer,
+                                                  .source = node->source,
+                                                  .is_known = is_there,
+                                                  .id = node->id,
+                                                  .field = node->field,
+                                                  .at = at});
     if (node->op == OP_EXISTS)
-        return tri_of((found != NULL) == (p->values[node->value].type == JSON_TRUE));
-    if (!found)
+        return tri_of(is_there == (p->values[node->value].number != 0));
+    if (!is_there)
         return TRI_UNKNOWN;
-    t = compare_any(p, node, found);
     return node->op == OP_NE ? tri_not(t) : t;
 }
 
-static enum tri eval(const struct predicate *p, size_t index, const json_t *document,
+static enum tri eval(const struct predicate *p, size_t index, const struct predicate_input *in,
                      struct predicate_reads *reads)
 {
     const struct node *node = &p->nodes[index];
     enum tri decisive = node->op == OP_ALL ? TRI_FALSE : TRI_TRUE, so_far = tri_not(decisive);
 
     if (node->op == OP_NOT)
-        return tri_not(eval(p, index + 1, document, reads));
+        return tri_not(eval(p, index + 1, in, reads));
     if (node->op != OP_ALL && node->op != OP_ANY)
-        return eval_comparison(p, node, document, reads);
+        return eval_comparison(p, node, in, reads);
     for (size_t i = index + 1; i < node->end; i = p->nodes[i].end) {
-        enum tri t = eval(p, i, document, reads);
+        enum tri t = eval(p, i, in, reads);
 
         if (t == decisive)
             return t;
@@ -602,8 +782,8 @@ static enum tri eval(const struct predicate *p, size_t index, const json_t *docu
     return so_far;
 }
 
-enum tri predicate_eval(const struct predicate *p, const json_t *document,
+enum tri predicate_eval(const struct predicate *p, const struct predicate_input *in,
                         struct predicate_reads *reads)
 {
-    return eval(p, 0, document, reads);
+    return eval(p, 0, in, reads);
 }

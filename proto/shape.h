@@ -114,6 +114,8 @@ json_t *shape_encode(const struct shape *shape, const void *value);
 /* Appends the canonical text (RFC 8785) of the struct. On false `out` holds a part of it. */
 bool shape_canonical(const struct shape *shape, const void *value, struct buf *out,
                      struct err *err) MUST_CHECK;
+/* Appends one member of the struct `holder` as canonical JSON text. */
+bool shape_field_text(const struct field *field, const void *holder, struct buf *out) MUST_CHECK;
 /* Adds the shape's properties, required list etc. as a JSON Schema (2020-12) object: {"type":"object","properties":…}. */
 json_t *shape_schema(const struct shape *shape, bool closed, enum time_form times);
 

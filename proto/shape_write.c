@@ -191,6 +191,13 @@ bool shape_canonical(const struct shape *shape, const void *value, struct buf *o
     return write_document(shape, value, true, out, err);
 }
 
+bool shape_field_text(const struct field *field, const void *holder, struct buf *out)
+{
+    struct writer w = {.out = out, .sorted = true};
+
+    return write_field(&w, NULL, field, holder);
+}
+
 #define DOCUMENT_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
 json_t *shape_encode(const struct shape *shape, const void *value)

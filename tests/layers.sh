@@ -9,7 +9,7 @@ trap 'rm -f "$breaches"' EXIT
 
 # may FOLDER OWN_INCLUDES [SYSTEM_HEADERS]: extended regular expressions of what the files below FOLDER may
 # include, of ours and of our libraries' headers. The C library's headers are always allowed.
-libraries='librdkafka/|libpq|postgres|jansson|microhttpd|curl/|openssl/|gnutls/|sqlite3|cmocka'
+libraries='librdkafka/|libpq|postgres|jansson|microhttpd|curl/|openssl/|gnutls/|sqlite3|cmocka|pcre2'
 may() {
     [ -d "$1" ] || return 0
     grep -rnE --include='*.[ch]' --include='*.def' '^ *# *include *"' "$1" |
@@ -19,7 +19,7 @@ may() {
 }
 
 may common/base 'common/base/' 'openssl/'
-may proto 'common/base/|proto/' 'jansson'
+may proto 'common/base/|proto/' 'jansson|pcre2'
 may common/kafka 'common/(base|kafka)/' 'librdkafka/'
 may common/db 'common/(base|db)/' 'libpq'
 may common/http 'common/(base|http)/' 'microhttpd|curl/|jansson'

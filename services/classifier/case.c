@@ -238,51 +238,56 @@ static const struct event *deciding(const struct case_file *c)
     return ret;
 }
 
+static const char *summary_of(const struct event *ev)
+{
+    return ev->type == EVENT_REPORT_SUBMITTED ? ev->report_submitted->summary
+                                              : ev->report_supplemented->summary;
+}
+
 struct merging {
     const struct case_file *c;
     const struct policy *policy;
+    struct facts facts;
     struct classify_input in;
+    struct arena *arena; /* what was merged lives there */
 };
 
-static void merging_begin(struct merging *m, const struct case_file *c, const struct policy *policy)
+static void merging_begin(struct merging *m, const struct case_file *c, const struct policy *policy,
+                          struct arena *arena)
 {
-    *m = (struct merging){.c = c, .policy = policy, .in = {.facts = json_object()}};
-}
-
-static void merging_end(struct merging *m)
-{
-    json_decref(m->in.facts);
-}
-
-/* An event is decoded without its document: most are never graded again. */
-static json_t *body_of(struct event *ev)
-{
-    if (!ev->doc)
-        ev->doc = node_to_json(ev->root);
-    return ev->doc;
+    *m = (struct merging){.c = c, .policy = policy, .arena = arena};
+    m->in.facts = &m->facts;
 }
 
 static bool merge_input(struct merging *m, size_t i, struct err *err)
 {
-    json_t *body = body_of(&m->c->inputs[i].ev);
+    const struct event *ev = &m->c->inputs[i].ev;
+    const struct profile *profile = NULL;
+    struct facts facts;
 
-    if (!m->in.facts || !body)
-        return err_memory(err);
+    if (ev->type == EVENT_REPORT_SUBMITTED) {
+        facts_of_report(&facts, ev->report_submitted);
+        profile = ev->report_submitted->profile;
+    } else {
+        facts_of_supplement(&facts, ev->report_supplemented);
+    }
     if (!m->in.profile)
-        m->in.profile = json_object_get(body, "profile");
-    classify_read(m->policy, body, &m->in);
-    return facts_merge(m->in.facts, body, err);
+        m->in.profile = profile;
+    classify_read(m->policy, summary_of(ev), &facts, &m->in);
+    return facts_merge(&m->facts, &facts, m->arena, err);
 }
 
 /* Finds the last stage of the merging that reached the highest level. */
 static bool find_highest(const struct case_file *c, const struct policy *policy, size_t *ret,
                          struct err *err)
 {
-    AUTO(merging_end) struct merging m = {0};
+    AUTO(arena_done) struct arena merged;
+    struct merging m;
     enum level highest = LEVEL_GENERAL;
     bool ok = true;
 
-    merging_begin(&m, c, policy);
+    arena_init(&merged, CASE_ARENA_MAX_BYTES);
+    merging_begin(&m, c, policy, &merged);
     for (size_t i = 0; ok && i < c->inputs_n; i++) {
         struct incident_classified body = {0};
         struct arena arena;
@@ -304,10 +309,10 @@ static bool find_highest(const struct case_file *c, const struct policy *policy,
 static bool grade_at(struct regrade *r, const struct case_file *c, const struct policy *policy,
                      size_t at, struct err *err)
 {
-    AUTO(merging_end) struct merging m = {0};
+    struct merging m;
     bool ok = true;
 
-    merging_begin(&m, c, policy);
+    merging_begin(&m, c, policy, &r->arena);
     for (size_t i = 0; ok && i < c->inputs_n; i++) {
         if (!is_fact(&c->inputs[i]))
             continue;
@@ -315,18 +320,11 @@ static bool grade_at(struct regrade *r, const struct case_file *c, const struct 
         if (ok && i == at)
             ok = classify(policy, &m.in, &r->arena, &r->body, err);
     }
-    r->merged = TAKE(m.in.facts);
     r->body.facts = arena_take(&r->arena, sizeof(*r->body.facts));
     if (!r->body.facts)
         return err_memory(err);
-    return ok &&
-           shape_decode(&facts_shape, r->merged, false, TIME_EXACT, r->body.facts, &r->arena, err);
-}
-
-static const char *summary_of(const struct event *ev)
-{
-    return ev->type == EVENT_REPORT_SUBMITTED ? ev->report_submitted->summary
-                                              : ev->report_supplemented->summary;
+    *r->body.facts = m.facts;
+    return ok;
 }
 
 /* The summaries below each other, as many as fit. */
@@ -452,7 +450,6 @@ bool case_regrade(struct regrade *ret, const struct case_file *c, const struct p
 
 void regrade_done(struct regrade *r)
 {
-    json_decref(r->merged);
     arena_done(&r->arena);
     *r = (struct regrade){0};
 }

@@ -82,7 +82,6 @@ struct regrade {
     struct incident_classified body; /* of incident.reclassified, when it is due */
     struct id decision_event_id;     /* the person's decision that counts; none: the rules' */
     const struct id *cause; /* that decision when it is new, else what changed the case last */
-    json_t *merged;         /* the facts */
     struct arena arena;
 };
 

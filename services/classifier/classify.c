@@ -9,84 +9,51 @@
 #define VALUE_CHARS_MAX 400
 #define TEXT_BYTES_MAX  16000 /* 4000 characters */
 
-/* Texts of a body that say what happened; measures and plans name what did not. */
-static const char *const texts[] = {"summary", "cause", "traces"};
-
 struct work {
     const struct policy *policy;
-    json_t *document;
+    const struct classify_input *in;
+    struct predicate_input view;
     struct arena *arena;
     struct incident_classified *ret;
 };
 
-void classify_read(const struct policy *policy, json_t *body, struct classify_input *in)
+/* Texts that say what happened; measures and plans name what did not. */
+void classify_read(const struct policy *policy, const char *summary, const struct facts *facts,
+                   struct classify_input *in)
 {
+    const char *const texts[] = {summary, facts->cause, facts->traces};
     struct word_places places;
     char text[TEXT_BYTES_MAX];
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        const json_t *part = json_object_get(body, texts[i]);
-        size_t len = json_string_length(part);
+        size_t len = texts[i] ? strlen(texts[i]) : 0;
 
+        if (len == 0)
+            continue;
         if (len > sizeof(text))
             len = sizeof(text);
-        words_normalise(policy->words, json_is_string(part) ? json_string_value(part) : "", len,
-                        text);
+        words_normalise(policy->words, texts[i], len, text);
         words_scan(policy->words, text, len, &in->hits, &places);
         figures_scan(policy->figures, text, len, &places, &in->said);
     }
 }
 
-/* {"<list>": ["<word found>", …], …} of the lists that have a hit. */
-static json_t *words_document(const struct policy *policy, const struct word_hits *hits)
+static bool is_found(const void *ctx, size_t id)
 {
-    AUTO(auto_json) json_t *ret = json_object();
+    const struct classify_input *in = ctx;
 
-    for (size_t id = 0; ret && id < words_count(policy->words); id++) {
-        const struct word_hit *hit = &hits->hits[id];
-        json_t *found;
-
-        if (hit->n == 0)
-            continue;
-        found = json_array();
-        if (json_object_set_new_nocheck(ret, words_name(policy->words, id), found))
-            return NULL;
-        for (size_t i = 0; i < hit->n; i++)
-            if (json_array_append_new(found, json_string_nocheck(hit->words[i])))
-                return NULL;
-    }
-    return TAKE(ret);
+    return in->hits.hits[id].n > 0;
 }
 
-/* {"<figure>": {"at_least": …, "at_most": …}, …} of those that are told, in whole numbers. */
-static json_t *said_document(const struct policy *policy, const struct figure_hits *said)
+/* In whole numbers, as they are explained. */
+static bool is_said(const void *ctx, size_t id, double *ret_least, double *ret_most)
 {
-    AUTO(auto_json) json_t *ret = json_object();
+    const struct classify_input *in = ctx;
+    const struct figure *f = &in->said.figures[id];
 
-    for (size_t id = 0; ret && id < figures_count(policy->figures); id++) {
-        const struct figure *f = &said->figures[id];
-        json_t *range;
-
-        if (!f->is_told)
-            continue;
-        range = json_pack("{s:I,s:I}", "at_least", (json_int_t)floor(f->at_least), "at_most",
-                          (json_int_t)ceil(f->at_most));
-        if (json_object_set_new_nocheck(ret, figures_name(policy->figures, id), range))
-            return NULL;
-    }
-    return TAKE(ret);
-}
-
-static json_t *build_document(const struct policy *policy, const struct classify_input *in)
-{
-    AUTO(auto_json) json_t *ret = json_object();
-
-    if (!ret || json_object_set_nocheck(ret, "facts", in->facts) ||
-        json_object_set_nocheck(ret, "profile", in->profile) ||
-        json_object_set_new_nocheck(ret, "words", words_document(policy, &in->hits)) ||
-        json_object_set_new_nocheck(ret, "said", said_document(policy, &in->said)))
-        return NULL;
-    return TAKE(ret);
+    *ret_least = floor(f->at_least);
+    *ret_most = ceil(f->at_most);
+    return f->is_told;
 }
 
 /* --- reasons --- */
@@ -113,31 +80,65 @@ static size_t cut_chars(const char *text, size_t len, size_t chars)
     return at;
 }
 
-static bool keep_value(struct arena *arena, const json_t *value, const char **ret)
+static void write_words(struct buf *ret, const struct word_hit *hit)
+{
+    buf_char(ret, '[');
+    for (size_t i = 0; i < hit->n; i++) {
+        if (i > 0)
+            buf_char(ret, ',');
+        buf_json(ret, hit->words[i]);
+    }
+    buf_char(ret, ']');
+}
+
+/* What was found there, as JSON text. */
+static void write_value(struct buf *ret, const struct work *w, const struct predicate_read *read)
+{
+    double least, most;
+
+    switch (read->source) {
+    case PREDICATE_FIELD:
+        if (!shape_field_text(read->field, read->at, ret))
+            ret->failed = true;
+        break;
+    case PREDICATE_FOUND:
+        write_words(ret, &w->in->hits.hits[read->id]);
+        break;
+    case PREDICATE_RANGE:
+        (void)is_said(w->in, read->id, &least, &most);
+        buf_printf(ret, "{\"at_least\":%.0f,\"at_most\":%.0f}", least, most);
+        break;
+    case PREDICATE_ENUM: /* the view has none */
+        break;
+    }
+}
+
+static bool keep_value(const struct work *w, const struct predicate_read *read, const char **ret)
 {
     AUTO(buf_done) struct buf text;
 
     buf_init(&text, EVENT_BODY_MAX_BYTES);
-    if (!json_canonical(value, &text))
-        return keep_text(arena, "…", strlen("…"), ret);
-    return keep_text(arena, buf_text(&text), cut_chars(buf_text(&text), text.len, VALUE_CHARS_MAX),
-                     ret);
+    write_value(&text, w, read);
+    if (text.failed)
+        return keep_text(w->arena, "…", strlen("…"), ret);
+    return keep_text(w->arena, buf_text(&text),
+                     cut_chars(buf_text(&text), text.len, VALUE_CHARS_MAX), ret);
 }
 
 /* The fields that the rule read and found. */
-static bool keep_fields(struct arena *arena, const struct predicate_reads *reads,
+static bool keep_fields(const struct work *w, const struct predicate_reads *reads,
                         struct reason *reason)
 {
-    reason->fields = arena_take(arena, (reads->n + 1) * sizeof(*reason->fields));
+    reason->fields = arena_take(w->arena, (reads->n + 1) * sizeof(*reason->fields));
     if (!reason->fields)
         return false;
     for (size_t i = 0; i < reads->n; i++) {
         struct read_field *field = &reason->fields[reason->fields_n];
 
-        if (!reads->reads[i].value)
+        if (!reads->reads[i].is_known)
             continue;
         field->pointer = reads->reads[i].pointer;
-        if (!keep_value(arena, reads->reads[i].value, &field->value))
+        if (!keep_value(w, &reads->reads[i], &field->value))
             return false;
         reason->fields_n++;
     }
@@ -152,7 +153,7 @@ static bool add_reason(struct work *w, const struct reason *what,
     if (w->ret->reasons_n == REASONS_MAX)
         return true;
     *reason = *what;
-    if (reads && !keep_fields(w->arena, reads, reason))
+    if (reads && !keep_fields(w, reads, reason))
         return false;
     w->ret->reasons_n++;
     return true;
@@ -190,8 +191,7 @@ static bool is_missing(const struct work *w, const char *pointer, const char *re
 static const char *first_unknown(const struct predicate_reads *reads)
 {
     for (size_t i = 0; i < reads->n; i++)
-        if (!reads->reads[i].value && strncmp(reads->reads[i].pointer, "/words/", 7) != 0 &&
-            strncmp(reads->reads[i].pointer, "/said/", 6) != 0)
+        if (!reads->reads[i].is_known && reads->reads[i].source == PREDICATE_FIELD)
             return reads->reads[i].pointer;
     return NULL;
 }
@@ -234,7 +234,7 @@ static bool explain(struct work *w, const struct regime *regime, const enum tri 
 
         if (!fired && !(tris[i] == TRI_UNKNOWN && could_raise))
             continue;
-        predicate_eval(rule->when, w->document, &reads);
+        predicate_eval(rule->when, &w->view, &reads);
         if (!fired)
             add_missing(w, regime, rule, &reads);
         else if (!add_rule_reason(w, regime, rule, &reads))
@@ -252,7 +252,7 @@ static bool grade_regime(struct work *w, const struct regime *regime, struct reg
     for (size_t i = 0; i < regime->rules_n; i++) {
         const struct rule *rule = &regime->rules[i];
 
-        tris[i] = predicate_eval(rule->when, w->document, NULL);
+        tris[i] = predicate_eval(rule->when, &w->view, NULL);
         if (tris[i] != TRI_TRUE)
             continue;
         grade->needs_human = grade->needs_human || rule->needs_human;
@@ -340,22 +340,22 @@ static bool choose_by_hint(const struct policy *policy, const char *hint, struct
 
 static bool choose(struct work *w)
 {
-    const json_t *hint = json_object_get(json_object_get(w->document, "facts"), "category_hint");
+    const char *hint = w->in->facts->category_hint;
     struct predicate_reads reads = {0};
     struct choice choice = w->policy->otherwise;
     struct incident_classified *ret = w->ret;
     bool proven = false;
 
-    if (json_is_string(hint) && choose_by_hint(w->policy, json_string_value(hint), &choice)) {
-        reads.reads[reads.n].pointer = "/facts/category_hint";
-        reads.reads[reads.n++].value = hint;
+    if (hint && choose_by_hint(w->policy, hint, &choice)) {
+        (void)predicate_eval(w->policy->hint, &w->view, &reads);
         proven = true;
     }
     for (size_t i = 0; !proven && i < w->policy->choices_n; i++) {
-        reads.n = 0;
-        proven = predicate_eval(w->policy->choices[i].when, w->document, &reads) == TRI_TRUE;
-        if (proven)
+        proven = predicate_eval(w->policy->choices[i].when, &w->view, NULL) == TRI_TRUE;
+        if (proven) {
             choice = w->policy->choices[i];
+            (void)predicate_eval(choice.when, &w->view, &reads);
+        }
     }
     ret->gbt20986 = arena_take(w->arena, sizeof(*ret->gbt20986));
     if (!ret->gbt20986)
@@ -374,15 +374,19 @@ static bool choose(struct work *w)
 bool classify(const struct policy *policy, const struct classify_input *in, struct arena *arena,
               struct incident_classified *ret, struct err *err)
 {
-    AUTO(auto_json) json_t *document = build_document(policy, in);
-    struct work w = {policy, document, arena, ret};
+    const struct grading body = {in->summary, (struct facts *)(uintptr_t)in->facts,
+                                 (struct profile *)(uintptr_t)in->profile};
+    struct work w = {.policy = policy,
+                     .in = in,
+                     .view = {.body = &body, .ctx = in, .found = is_found, .range = is_said},
+                     .arena = arena,
+                     .ret = ret};
 
     ret->regimes_n = ret->reasons_n = ret->missing_n = 0;
     ret->regimes = arena_take(arena, POLICY_REGIMES_MAX * sizeof(*ret->regimes));
     ret->reasons = arena_take(arena, REASONS_MAX * sizeof(*ret->reasons));
     ret->missing = arena_take(arena, (MISSING_MAX + 1) * sizeof(*ret->missing));
-    if (!document || !ret->regimes || !ret->reasons || !ret->missing || !choose(&w) ||
-        !grade_all(&w))
+    if (!ret->regimes || !ret->reasons || !ret->missing || !choose(&w) || !grade_all(&w))
         return err_memory(err);
     ret->policy_version = policy->version;
     SHAPE_SET(ret, decided_by, SCOPE_SYSTEM);

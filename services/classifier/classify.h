@@ -21,16 +21,17 @@
 
 #define CLASSIFY_ARENA_MAX_BYTES ((size_t)1024 * 1024)
 
-struct classify_input {
-    json_t *
-        facts; /* an object with the fields of proto/facts.def; others in it do not count. Borrowed */
-    json_t *profile;       /* proto/parts.def, profile. Borrowed */
-    struct word_hits hits; /* of the texts: classify_read() */
+struct classify_input {  /* all borrowed */
+    const char *summary; /* NULL: none */
+    const struct facts *facts;
+    const struct profile *profile; /* NULL: not known */
+    struct word_hits hits;         /* of the texts: classify_read() */
     struct figure_hits said;
 };
 
-/* Adds what the texts of a report's or supplement's body say. */
-void classify_read(const struct policy *policy, json_t *body, struct classify_input *in);
+/* Adds what the texts of a report or a supplement say. */
+void classify_read(const struct policy *policy, const char *summary, const struct facts *facts,
+                   struct classify_input *in);
 
 /* Sets in `ret` what follows from the facts: category, gbt20986, level, regimes, reasons, missing, needs_human, policy_version, and decided_by
  * (system). Nothing else is touched. */

@@ -3,87 +3,146 @@
 #include <string.h>
 
 #include "proto/shape_undef.h"
-#define F_TEXT(name, ...)  ret->name = report->name;
-#define F_TIME(name, ...)  ret->name = report->name, ret->has_##name = report->has_##name;
+#define F_TEXT(name, ...)  ret->name = from->name;
+#define F_TIME(name, ...)  ret->name = from->name, ret->has_##name = from->has_##name;
 #define F_INT              F_TIME
 #define F_BOOL             F_TIME
 #define F_ENUM             F_TIME
 #define F_OBJECT           F_TEXT
-#define F_ENUMS(name, ...) ret->name = report->name, ret->name##_n = report->name##_n;
+#define F_ENUMS(name, ...) ret->name = from->name, ret->name##_n = from->name##_n;
 #define F_LIST             F_ENUMS
 
-void facts_of_report(struct facts *ret, const struct report_submitted *report)
+static void leave_out(struct facts *ret)
 {
-#include "proto/facts.def"
+    ret->evidence = NULL;
+    ret->indicators = NULL;
     ret->evidence_n = ret->indicators_n = 0;
 }
 
-static bool is_left_out(const char *name)
+void facts_of_report(struct facts *ret, const struct report_submitted *from)
 {
-    return strcmp(name, "evidence") == 0 || strcmp(name, "indicators") == 0;
+#include "proto/facts.def"
+    leave_out(ret);
 }
 
-static const struct field *field_of(const struct shape *shape, const char *name)
+void facts_of_supplement(struct facts *ret, const struct report_supplemented *from)
+{
+#include "proto/facts.def"
+    leave_out(ret);
+}
+
+void facts_of_request(struct facts *ret, const struct report_request *from)
+{
+#include "proto/facts.def"
+    leave_out(ret);
+}
+
+/* --- merging: both structs are of the shape --- */
+
+static size_t *count_at(const struct field *f, char *base)
+{
+    return (size_t *)(void *)(base + f->offset_extra);
+}
+
+static bool has_item(const char *items, size_t n, size_t size, const char *item)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(items + i * size, item, size) == 0)
+            return true;
+    return false;
+}
+
+/* Lists of numbers and of an enum's values: facts have no others. */
+static bool join(const struct field *f, char *to, const char *from, size_t size,
+                 struct arena *arena)
+{
+    size_t n = *count_at(f, to), more = *count_at(f, (char *)(uintptr_t)from);
+    const char *items = *(const char *const *)(const void *)(from + f->offset);
+    char *joined = arena_take(arena, (n + more) * size + 1);
+
+    if (!joined)
+        return false;
+    if (n > 0)
+        memcpy(joined, *(const char *const *)(const void *)(to + f->offset), n * size);
+    for (size_t i = 0; i < more && n < f->items_max; i++)
+        if (!has_item(joined, n, size, items + i * size))
+            memcpy(joined + n++ * size, items + i * size, size);
+    memcpy(to + f->offset, &joined, sizeof(joined));
+    *count_at(f, to) = n;
+    return true;
+}
+
+static bool merge(const struct shape *shape, char *to, const char *from, struct arena *arena);
+
+/* Into a copy: the object may be an event's. */
+static bool merge_object(const struct field *f, char *to, const char *from, struct arena *arena)
+{
+    const char *more = *(const char *const *)(const void *)(from + f->offset);
+    const char *old = *(const char *const *)(const void *)(to + f->offset);
+    char *copy;
+
+    if (!more)
+        return true;
+    copy = arena_take(arena, f->part->size);
+    if (!copy)
+        return false;
+    if (old)
+        memcpy(copy, old, f->part->size);
+    memcpy(to + f->offset, &copy, sizeof(copy));
+    return merge(f->part, copy, more, arena);
+}
+
+static void take_scalar(const struct field *f, char *to, const char *from, size_t size)
+{
+    if (!*(const bool *)(const void *)(from + f->offset_extra))
+        return;
+    memcpy(to + f->offset, from + f->offset, size);
+    *(bool *)(void *)(to + f->offset_extra) = true;
+}
+
+static bool merge_field(const struct field *f, char *to, const char *from, struct arena *arena)
+{
+    switch (f->type) {
+    case FIELD_TEXT:
+    case FIELD_ID:
+        if (*(const char *const *)(const void *)(from + f->offset))
+            memcpy(to + f->offset, from + f->offset, sizeof(void *));
+        return true;
+    case FIELD_TIME:
+    case FIELD_INT:
+        take_scalar(f, to, from, sizeof(int64_t));
+        return true;
+    case FIELD_BOOL:
+        take_scalar(f, to, from, sizeof(bool));
+        return true;
+    case FIELD_ENUM:
+        take_scalar(f, to, from, sizeof(unsigned));
+        return true;
+    case FIELD_ENUMS:
+        return join(f, to, from, sizeof(unsigned), arena);
+    case FIELD_INTS:
+        return join(f, to, from, sizeof(int64_t), arena);
+    case FIELD_OBJECT:
+        return merge_object(f, to, from, arena);
+    case FIELD_LIST: /* evidence and indicators are left out */
+    case FIELD_TEXTS:
+    case FIELD_IDS:
+    case FIELD_JSON:
+        break;
+    }
+    return true;
+}
+
+static bool merge(const struct shape *shape, char *to, const char *from, struct arena *arena)
 {
     for (size_t i = 0; i < shape->n; i++)
-        if (strcmp(shape->fields[i].name, name) == 0)
-            return &shape->fields[i];
-    return NULL;
-}
-
-static bool join(const struct field *field, json_t *list, json_t *more)
-{
-    json_t *item, *known;
-    size_t i, k;
-
-    json_array_foreach(more, i, item)
-    {
-        json_array_foreach(list, k, known) if (json_equal(item, known)) break;
-        if (k == json_array_size(list) && k < field->items_max && json_array_append(list, item))
+        if (!merge_field(&shape->fields[i], to, from, arena))
             return false;
-    }
     return true;
 }
 
-static bool merge(const struct shape *shape, json_t *merged, json_t *body);
-
-static bool merge_field(const struct field *field, json_t *merged, json_t *value)
+bool facts_merge(struct facts *merged, const struct facts *more, struct arena *arena,
+                 struct err *err)
 {
-    json_t *old = json_object_get(merged, field->name);
-
-    if (json_is_null(value))
-        return true;
-    if (json_is_object(value) && field->part) {
-        if (!json_is_object(old)) {
-            old = json_object();
-            if (json_object_set_new(merged, field->name, old))
-                return false;
-        }
-        return merge(field->part, old, value);
-    }
-    if (json_is_array(value) && json_is_array(old))
-        return join(field, old, value);
-    /* The event's own lists must not grow with ours. */
-    return json_object_set_new(merged, field->name,
-                               json_is_array(value) ? json_copy(value) : json_incref(value)) == 0;
-}
-
-static bool merge(const struct shape *shape, json_t *merged, json_t *body)
-{
-    const char *name;
-    json_t *value;
-
-    json_object_foreach(body, name, value)
-    {
-        const struct field *field = field_of(shape, name);
-
-        if (field && !is_left_out(name) && !merge_field(field, merged, value))
-            return false;
-    }
-    return true;
-}
-
-bool facts_merge(json_t *merged, json_t *body, struct err *err)
-{
-    return merge(&facts_shape, merged, body) || err_memory(err);
+    return merge(&facts_shape, (char *)merged, (const char *)more, arena) || err_memory(err);
 }

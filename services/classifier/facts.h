@@ -10,10 +10,13 @@
 
 #include "proto/event.h"
 
-/* Borrows from `report`. */
+/* Borrow from what they are given. */
 void facts_of_report(struct facts *ret, const struct report_submitted *report);
+void facts_of_supplement(struct facts *ret, const struct report_supplemented *supplement);
+void facts_of_request(struct facts *ret, const struct report_request *request);
 
-/* Merges the facts of an event's body (other members do not count) into `merged`, an object. */
-bool facts_merge(json_t *merged, json_t *body, struct err *err) MUST_CHECK;
+/* Merges `more` into `merged`, which borrows from it and from the arena. */
+bool facts_merge(struct facts *merged, const struct facts *more, struct arena *arena,
+                 struct err *err) MUST_CHECK;
 
 #endif

@@ -57,11 +57,13 @@ const char *figures_name(const struct figures *f, size_t id)
     return id < f->rules_n ? f->rules[id].name : NULL;
 }
 
-bool figures_known(const struct figures *f, const char *name)
+bool figures_find(const struct figures *f, const char *name, size_t *ret_id)
 {
     for (size_t i = 0; i < f->rules_n; i++)
-        if (strcmp(f->rules[i].name, name) == 0)
+        if (strcmp(f->rules[i].name, name) == 0) {
+            *ret_id = i;
             return true;
+        }
     return false;
 }
 

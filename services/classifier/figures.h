@@ -39,7 +39,7 @@ DEFINE_AUTO(auto_figures, struct figures, figures_free)
 
 size_t figures_count(const struct figures *f);
 const char *figures_name(const struct figures *f, size_t id); /* NULL beyond */
-bool figures_known(const struct figures *f, const char *name);
+bool figures_find(const struct figures *f, const char *name, size_t *ret_id);
 
 /* Adds what `text` tells to `hits`; `places`: where its words stand (words_scan()). */
 void figures_scan(const struct figures *f, const char *text, size_t len,

@@ -41,7 +41,8 @@ static bool grade(struct grader *g, const struct event *ev, struct buf *out, str
 {
     const struct report_submitted *report = ev->report_submitted;
     struct facts facts;
-    struct classify_input in = {.facts = ev->doc, .profile = json_object_get(ev->doc, "profile")};
+    struct classify_input in = {
+        .summary = report->summary, .facts = &facts, .profile = report->profile};
     struct incident_classified body = {
         .enterprise_id = report->enterprise_id,
         .incident_id = report->incident_id,
@@ -60,7 +61,7 @@ static bool grade(struct grader *g, const struct event *ev, struct buf *out, str
     SHAPE_SET(&body, discovered_at, report->discovered_at);
     facts_of_report(&facts, report);
     arena_init(&arena, CLASSIFY_ARENA_MAX_BYTES);
-    classify_read(g->policy, ev->doc, &in);
+    classify_read(g->policy, report->summary, &facts, &in);
     ok = classify(g->policy, &in, &arena, &body, err) &&
          event_encode(EVENT_INCIDENT_CLASSIFIED, &body, out, err);
     if (ok)
@@ -95,7 +96,8 @@ enum outcome grade_transform(void *ctx, const struct flow_record *in, int64_t no
                                .key = in->key,
                                .key_len = in->key_len,
                                .value = in->value,
-                               .value_len = in->value_len};
+                               .value_len = in->value_len,
+                               .without_doc = true};
     enum event_type type;
 
     /* A type that a later release adds is not ours either. */

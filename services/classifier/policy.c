@@ -10,6 +10,9 @@
 #include "common/base/hash.h"
 #include "common/base/utf8.h"
 
+#include "proto/shape_rows.h"
+#include "services/classifier/view.def"
+
 #define FILES_MAX  (POLICY_REGIMES_MAX + 2)
 #define NAME_BYTES 272 /* of a file, with its folder */
 #define TEXT_CHARS                                                                                 \
@@ -43,6 +46,7 @@ void policy_unref(struct policy *p)
             rule_done(&p->regimes[i].rules[r]);
         free(p->regimes[i].rules);
     }
+    predicate_free(p->hint);
     figures_free(p->figures);
     words_free(p->words);
     json_decref(p->docs);
@@ -136,7 +140,7 @@ static bool get_when(struct policy *p, json_t *object, struct predicate **ret, s
     json_t *when = json_object_get(object, "when");
     AUTO(auto_predicate) struct predicate *compiled = NULL;
 
-    if (!predicate_compile(&compiled, when, err) || !policy_check_expression(p, when, err))
+    if (!predicate_compile(&compiled, &p->view, when, err))
         return err_wrap(err, "/when");
     *ret = TAKE(compiled);
     return true;
@@ -449,6 +453,43 @@ static bool list_regimes(struct names *ret, const char *folder, struct err *err)
     return true;
 }
 
+static bool find_list(void *ctx, const char *name, size_t *ret_id)
+{
+    return words_find(ctx, name, ret_id);
+}
+
+static bool find_figure(void *ctx, const char *name, size_t *ret_id)
+{
+    return figures_find(ctx, name, ret_id);
+}
+
+/* What conditions may lead into: once words and figures are known. */
+static void set_view(struct policy *p)
+{
+    p->names[0] = (struct predicate_names){.source = PREDICATE_FOUND,
+                                           .root = "/words/",
+                                           .end = "",
+                                           .help = "words.json",
+                                           .find = find_list,
+                                           .ctx = p->words};
+    p->names[1] = (struct predicate_names){.source = PREDICATE_RANGE,
+                                           .root = "/said/",
+                                           .end = "",
+                                           .help = "figures.json",
+                                           .find = find_figure,
+                                           .ctx = p->figures};
+    p->view = (struct predicate_view){&grading_shape, p->names, ARRAY_LEN(p->names)};
+}
+
+/* What a category that the reporter gave is explained by. */
+static bool compile_hint(struct policy *p, struct err *err)
+{
+    AUTO(auto_json)
+    json_t *reads = json_pack("{s:s,s:b}", "at", "/facts/category_hint", "exists", true);
+
+    return reads ? predicate_compile(&p->hint, &p->view, reads, err) : err_memory(err);
+}
+
 static bool read_words(struct policy *p, json_t *doc, struct err *err)
 {
     return CHECK_MEMBERS(doc, err, "traditional", "lists", "together", "denial") &&
@@ -478,6 +519,10 @@ static bool read_all(struct policy *p, const char *folder, struct err *err)
     ok = ok && ((read_file(p, &version, folder, "figures.json", &figures, err) &&
                  read_figures(p, figures, err)) ||
                 err_wrap(err, "figures.json"));
+    if (ok) {
+        set_view(p);
+        ok = compile_hint(p, err);
+    }
     ok = ok && ((read_file(p, &version, folder, "taxonomy.json", &taxonomy, err) &&
                  read_taxonomy(p, taxonomy, err)) ||
                 err_wrap(err, "taxonomy.json"));

@@ -7,8 +7,7 @@
  *     FOLDER/regimes/ *.json   one regime of grading each: a law, a standard, or the park's own rule
  *
  * A grading rule: {"id", "level", "needs_human", "when", "zh", "en", "source": {"document", "article", "url"}, "verified"}. `when` is a predicate
- * (proto/predicate.h) over the document {"facts": …, "profile": …, "words": {"<list>": ["<word found>", …], …}, "said":
- * {"<figure>": {"at_least": …, "at_most": …}, …}}. A rule without a level, or one that
+ * (proto/predicate.h) over the shape `grading` (view.def: /summary, /facts/…, /profile/…), /words/<list> and /said/<figure>. A rule without a level, or one that
  * is not verified, only says that a person has to look. Meaning of each member: services/classifier/README.md.
  *
  * Version     SHA-256 over the names and canonical texts of the files, in order of their names: the same rules give the same version whatever their
@@ -28,6 +27,9 @@
 #include "proto/predicate.h"
 #include "services/classifier/figures.h"
 #include "services/classifier/words.h"
+
+#include "proto/shape_members.h"
+#include "services/classifier/view.def"
 
 #define POLICY_FILE_MAX_BYTES ((size_t)1024 * 1024)
 #define POLICY_REGIMES_MAX    16 /* incident_classified.regimes has no more */
@@ -73,6 +75,9 @@ struct policy {
     char version[POLICY_VERSION_MAX];
     struct words *words;
     struct figures *figures;
+    struct predicate_names names[2]; /* /words/… and /said/… */
+    struct predicate_view view;
+    struct predicate *hint; /* reads /facts/category_hint */
     struct gbt_row gbt[GBT_OTHER + 1];
     enum gbt20986 gbt_of_category[CATEGORY_INTRUSION +
                                   1]; /* for a reporter who names the park's category only */
@@ -88,9 +93,5 @@ bool policy_load(struct policy **ret, const char *folder, struct err *err) MUST_
 struct policy *policy_ref(struct policy *p);
 void policy_unref(struct policy *p);
 DEFINE_AUTO(auto_policy, struct policy, policy_unref)
-
-/* Is every pointer of the expression one that facts, profile or words can have, and every value one that stands there? */
-bool policy_check_expression(const struct policy *policy, json_t *expression,
-                             struct err *err) MUST_CHECK;
 
 #endif

@@ -61,40 +61,17 @@ static bool publish(struct work *k, enum event_type type, const struct owed *o, 
 
 /* --- which duties ------------------------------------------------------------------------------ */
 
-/* What a predicate of the policy sees: see README.md. NULL: out of memory. */
-static json_t *document(const struct event *grade)
-{
-    AUTO(auto_json) json_t *doc = json_object();
-    AUTO(auto_json) json_t *regimes = json_object();
-    static const char *const copied[] = {"level", "category", "drill", "facts", "profile"};
-    const struct incident_classified *b = grade->incident_classified;
-
-    for (size_t i = 0; i < ARRAY_LEN(copied); i++)
-        if (json_object_set(doc, copied[i], json_object_get(grade->doc, copied[i])))
-            return NULL;
-    for (size_t i = 0; i < b->regimes_n; i++)
-        if (json_object_set(regimes, b->regimes[i].regime,
-                            json_array_get(json_object_get(grade->doc, "regimes"), i)))
-            return NULL;
-    if (json_object_set(doc, "regimes", regimes))
-        return NULL;
-    return TAKE(doc);
-}
-
 bool duties_judge(struct work *k, const struct event *grade)
 {
-    AUTO(auto_json) json_t *doc = document(grade);
     AUTO(buf_done) struct buf names;
     const struct policy_duty *duties;
     size_t n;
 
-    if (!doc)
-        return false;
     buf_init(&names, POLICY_DUTIES_MAX * 160);
     duties = policy_duties(k->w->policy, &n);
     for (size_t i = 0; i < n; i++)
         if (!(k->inc->drill && duties[i].duty->regulator) &&
-            predicate_eval(duties[i].when, doc, NULL) == TRI_TRUE)
+            policy_applies(k->w->policy, &duties[i], grade->incident_classified))
             buf_printf(&names, "%s%s/%s", names.len ? " " : "", duties[i].regime,
                        duties[i].duty->id);
     return !names.failed && text_keep(&k->inc->duties, buf_text(&names), k->w->arena);

@@ -192,7 +192,8 @@ static bool decode(struct event *ret, const struct flow_record *rec, struct err 
                                     .key = rec->key,
                                     .key_len = rec->key_len,
                                     .value = rec->value,
-                                    .value_len = rec->value_len};
+                                    .value_len = rec->value_len,
+                                    .without_doc = true};
 
     return event_decode(ret, &in, err);
 }

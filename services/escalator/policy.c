@@ -10,6 +10,7 @@
 #include "services/escalator/policy.def"
 
 #define POLICY_FILES_MAX 64
+#define REGIMES_MAX      64 /* that conditions name */
 #define POLICY_PATH_MAX  1024
 
 struct policy {
@@ -20,6 +21,8 @@ struct policy {
     struct policy_duty duties[POLICY_DUTIES_MAX];
     struct predicate *predicates[POLICY_DUTIES_MAX];
     size_t duties_n;
+    const char *regimes[REGIMES_MAX]; /* by the id that their names have in conditions */
+    size_t regimes_n;
 };
 
 void policy_free(struct policy *p)
@@ -246,6 +249,64 @@ static bool check_duty(const struct policy *p, const char *regime, const struct 
            err_set(err, ERR_CONFIG, "more than %d duties in all", POLICY_DUTIES_MAX);
 }
 
+/* --- what conditions lead into: a grade, and "/regimes/<id>/level" --- */
+
+/* A regime that no grade has is never known: another version of the policy may have had it. */
+static bool find_regime(void *ctx, const char *name, size_t *ret_id)
+{
+    struct policy *p = ctx;
+    char *copy;
+
+    for (*ret_id = 0; *ret_id < p->regimes_n; (*ret_id)++)
+        if (strcmp(p->regimes[*ret_id], name) == 0)
+            return true;
+    copy = p->regimes_n < REGIMES_MAX ? arena_take(&p->arena, strlen(name) + 1) : NULL;
+    if (!copy)
+        return false;
+    p->regimes[p->regimes_n++] = strcpy(copy, name);
+    return true;
+}
+
+struct grade_ctx {
+    const struct policy *policy;
+    const struct incident_classified *grade;
+};
+
+static bool level_by(const void *ctx, size_t id, int *ret)
+{
+    const struct grade_ctx *c = ctx;
+
+    for (size_t i = 0; i < c->grade->regimes_n; i++)
+        if (strcmp(c->grade->regimes[i].regime, c->policy->regimes[id]) == 0) {
+            *ret = (int)c->grade->regimes[i].level;
+            return c->grade->regimes[i].has_level;
+        }
+    return false;
+}
+
+static bool compile_when(struct policy *p, const struct duty *d, struct err *err)
+{
+    const struct predicate_names regimes = {.source = PREDICATE_ENUM,
+                                            .root = "/regimes/",
+                                            .end = "/level",
+                                            .help = "the policy",
+                                            .values = &level_table,
+                                            .find = find_regime,
+                                            .ctx = p};
+    const struct predicate_view view = {&incident_classified_shape, &regimes, 1};
+
+    return predicate_compile(&p->predicates[p->duties_n], &view, d->when, err);
+}
+
+bool policy_applies(const struct policy *p, const struct policy_duty *duty,
+                    const struct incident_classified *grade)
+{
+    const struct grade_ctx ctx = {p, grade};
+    const struct predicate_input in = {.body = grade, .ctx = &ctx, .value = level_by};
+
+    return predicate_eval(duty->when, &in, NULL) == TRI_TRUE;
+}
+
 static bool add_duties(struct policy *p, const char *path, struct err *err)
 {
     struct obligations_file *file;
@@ -259,7 +320,7 @@ static bool add_duties(struct policy *p, const char *path, struct err *err)
 
         if (!check_duty(p, file->regime, d, err))
             return err_wrap(err, "%s: /obligations/%zu", path, i);
-        if (!predicate_compile(&p->predicates[p->duties_n], d->when, err))
+        if (!compile_when(p, d, err))
             return err_wrap(err, "%s: /obligations/%zu/when", path, i);
         p->duties[p->duties_n] = (struct policy_duty){file->regime, d, p->predicates[p->duties_n]};
         p->duties_n++;

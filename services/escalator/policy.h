@@ -38,5 +38,8 @@ struct policy_duty {
     const struct predicate *when;
 };
 const struct policy_duty *policy_duties(const struct policy *p, size_t *ret_n);
+/* Does the condition of a duty hold for a grade? What is not known does not. */
+bool policy_applies(const struct policy *p, const struct policy_duty *duty,
+                    const struct incident_classified *grade);
 
 #endif

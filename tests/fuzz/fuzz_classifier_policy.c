@@ -42,20 +42,50 @@ static void try_words(json_t *doc)
         require(words_find(w, words_name(w, id), &found) && found == id);
 }
 
+static struct policy *deployed(void)
+{
+    static struct policy *policy;
+    char path[DEPLOYED_PATH_MAX];
+    struct err err = {0};
+
+    if (policy)
+        return policy;
+    deployed_path(path, "");
+    require(policy_load(&policy, path, &err));
+    return policy;
+}
+
+static bool is_found(const void *ctx, size_t id)
+{
+    (void)ctx;
+    return id % 2;
+}
+
+static bool is_said(const void *ctx, size_t id, double *ret_least, double *ret_most)
+{
+    (void)ctx;
+    *ret_least = (double)id;
+    *ret_most = 100.0 * (double)id;
+    return id % 2;
+}
+
 static void try_condition(json_t *doc)
 {
-    static const char facts[] = "{\"facts\":{\"impact\":{\"outage_minutes\":120},\"ongoing\":null,"
-                                "\"data_kinds\":[\"core\"]},\"words\":{\"leak\":[\"x\"]}}";
-    AUTO(auto_json) json_t *document = json_loads(facts, 0, NULL);
+    enum data_kind kinds[] = {DATA_CORE};
+    struct impact impact = {0};
+    struct facts facts = {.impact = &impact, .data_kinds = kinds, .data_kinds_n = 1};
+    const struct grading body = {.summary = "勒索", .facts = &facts};
+    const struct predicate_input in = {.body = &body, .found = is_found, .range = is_said};
     AUTO(auto_predicate) struct predicate *p = NULL;
     struct predicate_reads first = {0}, second = {0};
     struct err err = {0};
 
-    if (!predicate_compile(&p, doc, &err)) {
+    SHAPE_SET(&impact, outage_minutes, 120);
+    if (!predicate_compile(&p, &deployed()->view, doc, &err)) {
         require_reason(&err);
         return;
     }
-    require(predicate_eval(p, document, &first) == predicate_eval(p, document, &second));
+    require(predicate_eval(p, &in, &first) == predicate_eval(p, &in, &second));
     require(first.n == second.n && first.n <= PREDICATE_READS_MAX);
 }
 

@@ -8,9 +8,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char profile_text[] = "{\"code\":\"X\",\"name\":\"x\",\"sector\":\"it\",\"staff\":1,"
-                                   "\"is_cii\":true,\"is_listed\":false}";
-
 static void require(bool holds)
 {
     if (!holds)
@@ -57,17 +54,33 @@ static void write_grade(struct buf *out, const struct classify_input *in, struct
     require(event_encode(EVENT_INCIDENT_CLASSIFIED, &body, out, &err));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* Facts that intake would have taken; else none. */
+static json_t *read_facts(struct facts *ret, const uint8_t *data, size_t size, struct arena *arena)
 {
-    AUTO(auto_json) json_t *profile = json_loads(profile_text, 0, NULL);
-    AUTO(auto_json) json_t *facts = NULL;
-    AUTO(buf_done) struct buf first, second;
-    AUTO(arena_done) struct arena arena, shape_arena;
-    struct classify_input in = {.profile = profile};
-    struct word_places places;
-    struct facts shape;
+    json_t *doc = NULL;
     struct err err = {0};
 
+    if (json_read_strict(&doc, (const char *)data, size, &err) &&
+        shape_decode(&facts_shape, doc, false, TIME_EXACT, ret, arena, &err))
+        return doc;
+    json_decref(doc);
+    *ret = (struct facts){0};
+    return NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    AUTO(auto_json) json_t *doc = NULL;
+    AUTO(buf_done) struct buf first, second;
+    AUTO(arena_done) struct arena arena, shape_arena;
+    struct word_places places;
+    struct facts facts;
+    struct profile profile = {.code = "X", .name = "x", .sector = "it"};
+    struct classify_input in = {.facts = &facts, .profile = &profile};
+
+    SHAPE_SET(&profile, staff, 1);
+    SHAPE_SET(&profile, is_cii, true);
+    SHAPE_SET(&profile, is_listed, false);
     buf_init(&first, EVENT_BODY_MAX_BYTES);
     buf_init(&second, EVENT_BODY_MAX_BYTES);
     arena_init(&arena, 2 * CLASSIFY_ARENA_MAX_BYTES);
@@ -76,14 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     figures_scan(deployed()->figures, (const char *)data, size, &places, &in.said);
     for (size_t i = 0; i < figures_count(deployed()->figures); i++)
         require(in.said.figures[i].at_least <= in.said.figures[i].at_most);
-    /* Facts that intake would have taken; else none. */
-    if (!json_read_strict(&facts, (const char *)data, size, &err) ||
-        !shape_decode(&facts_shape, facts, false, TIME_EXACT, &shape, &shape_arena, &err)) {
-        json_decref(facts);
-        facts = json_object();
-    }
-    in.facts = facts;
-    classify_read(deployed(), facts, &in);
+    doc = read_facts(&facts, data, size, &shape_arena);
+    classify_read(deployed(), json_string_value(json_object_get(doc, "summary")), &facts, &in);
     write_grade(&first, &in, &arena);
     write_grade(&second, &in, &arena);
     require(first.len == second.len && memcmp(first.data, second.data, first.len) == 0);

@@ -43,13 +43,19 @@ static json_t *parse(const char *text)
 /* Grades facts (taken over) that may also hold a summary. */
 static void grade(struct graded *g, json_t *facts, const char *profile)
 {
-    struct classify_input in = {.facts = facts};
+    struct facts given;
+    struct profile who;
+    struct classify_input in = {.summary = json_string_value(json_object_get(facts, "summary")),
+                                .facts = &given,
+                                .profile = &who};
     struct err err = {0};
 
     *g = (struct graded){.facts = facts, .profile = parse(profile)};
-    in.profile = g->profile;
     arena_init(&g->arena, CLASSIFY_ARENA_MAX_BYTES);
-    classify_read(policy, facts, &in);
+    assert_ok(shape_decode(&facts_shape, facts, false, TIME_EXACT, &given, &g->arena, &err), &err);
+    assert_ok(shape_decode(&profile_shape, g->profile, true, TIME_EXACT, &who, &g->arena, &err),
+              &err);
+    classify_read(policy, in.summary, &given, &in);
     assert_ok(classify(policy, &in, &g->arena, &g->body, &err), &err);
 }
 
@@ -398,6 +404,12 @@ static const char *const phrases[] = {"系统中断。",     "客户资料外泄
                                       "暴雨。",         "数据被删除。"};
 static const char *const classes[] = {"enterprise", "government_city", "platform_super", "other"};
 
+/* As intake would take it. */
+static json_t *figure_json(const char *figure, json_int_t value)
+{
+    return json_integer(strstr(figure, "_minutes") && value > 5256000 ? 5256000 : value);
+}
+
 static json_t *random_facts(uint32_t *seed)
 {
     json_t *impact = json_object(), *system = json_object();
@@ -407,7 +419,7 @@ static json_t *random_facts(uint32_t *seed)
         if (next_random(seed) % 3 == 0)
             json_object_set_new(
                 impact, figures[i],
-                json_integer(1 + next_random(seed) % (1U << (next_random(seed) % 24))));
+                figure_json(figures[i], 1 + next_random(seed) % (1U << (next_random(seed) % 24))));
     for (size_t i = 0; i < ARRAY_LEN(harms); i++)
         if (next_random(seed) % 4 == 0)
             json_object_set_new(impact, harms[i], json_boolean(next_random(seed) % 2));
@@ -429,8 +441,9 @@ static void add_harm(json_t *facts, uint32_t *seed)
     const char *figure = figures[next_random(seed) % ARRAY_LEN(figures)];
     json_int_t more = 1 + next_random(seed) % 30000000;
 
-    json_object_set_new(impact, figure,
-                        json_integer(json_integer_value(json_object_get(impact, figure)) + more));
+    json_object_set_new(
+        impact, figure,
+        figure_json(figure, json_integer_value(json_object_get(impact, figure)) + more));
     json_object_set_new(impact, harms[next_random(seed) % ARRAY_LEN(harms)], json_true());
 }
 
@@ -527,18 +540,44 @@ static void order_of_fields_does_not_matter(void **state)
 
 static void long_values_are_cut_at_a_character(void **state)
 {
-    AUTO(auto_free) char *text = calloc(400, 16);
+    char text[256] = "";
     AUTO(graded_done) struct graded g;
     const struct reason *reason;
-    json_t *facts;
 
     (void)state;
-    for (int i = 0; i < 1000; i++)
-        memcpy(text + i * 3, "泄", 3);
-    facts = json_pack("{s:{s:s}}", "ransom", "note_id", text);
-    grade(&g, facts, ordinary);
+    memset(text, '"', 190); /* two characters each in JSON */
+    for (int i = 0; i < 10; i++)
+        memcpy(text + 190 + 3 * i, "泄", 3);
+    grade(&g, json_pack("{s:{s:s}}", "ransom", "note_id", text), ordinary);
     reason = get_reason(&g, "category.ransom-given");
-    assert_int_equal(strlen(reason->fields[0].value), strlen("{\"note_id\":\"") + 3 * (400 - 12));
+    assert_int_equal(strlen(reason->fields[0].value), strlen("{\"note_id\":\"") + 2 * 190 + 3 * 8);
+}
+
+/* Whatever room is missing, it is ours, and never half a grade. */
+static void too_little_room_is_no_grade(void **state)
+{
+    struct profile profile = {.code = "X", .name = "x", .sector = "y"};
+    struct facts facts = {0};
+    struct classify_input in = {.summary = "约一百二十万条客户信息外泄,官网中断3小时",
+                                .facts = &facts,
+                                .profile = &profile};
+    size_t room = 0;
+    bool done = false;
+
+    (void)state;
+    classify_read(policy, in.summary, &facts, &in);
+    for (; !done && room < CLASSIFY_ARENA_MAX_BYTES; room += 64) {
+        AUTO(arena_done) struct arena arena = {.max = room};
+        struct incident_classified body = {0};
+        struct err err = {0};
+
+        done = classify(policy, &in, &arena, &body, &err);
+        if (!done)
+            assert_int_equal(err.kind, ERR_FATAL);
+        else
+            assert_int_equal(body.level, LEVEL_MAJOR);
+    }
+    assert_true(done && room > 4096);
 }
 
 int main(void)
@@ -560,6 +599,7 @@ int main(void)
     TEST_ADD(&list, adding_harm_never_lowers);
     TEST_ADD(&list, order_of_fields_does_not_matter);
     TEST_ADD(&list, long_values_are_cut_at_a_character);
+    TEST_ADD(&list, too_little_room_is_no_grade);
     failed = test_run("classifier classify", &list);
     policy_unref(policy);
     return failed;

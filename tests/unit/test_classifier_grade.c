@@ -88,44 +88,6 @@ static void check(void **state)
         assert_string_equal(r.out.topic, "tongbao.incident.v1");
 }
 
-/* Fails jansson's n-th request for memory: that is no report's fault, and no grade is given without it. */
-static int allocations_left;
-
-static void *scarce_malloc(size_t size)
-{
-    return allocations_left-- > 0 ? malloc(size) : NULL;
-}
-
-static void no_memory_is_not_poison(void **state)
-{
-    AUTO(buf_done) struct buf whole;
-    enum outcome outcome = OUTCOME_RETRY;
-    int n = 0;
-
-    (void)state;
-    {
-        AUTO(result_done) struct result r;
-
-        run(&r, &rows[0], 0);
-        buf_init(&whole, EVENT_BODY_MAX_BYTES);
-        buf_str(&whole, buf_text(&r.out.value));
-    }
-    for (; outcome != OUTCOME_DONE && n < 10000; n++) {
-        AUTO(result_done) struct result r;
-
-        allocations_left = n;
-        json_set_alloc_funcs(scarce_malloc, free);
-        run(&r, &rows[0], 0);
-        json_set_alloc_funcs(malloc, free);
-        outcome = r.outcome;
-        if (outcome == OUTCOME_DONE)
-            assert_string_equal(buf_text(&r.out.value), buf_text(&whole));
-        else if (outcome != OUTCOME_RETRY || r.err.kind != ERR_FATAL)
-            fail_msg("without its allocation %d: %s: %s", n, err_kind_name(r.err.kind), r.err.text);
-    }
-    assert_true(outcome == OUTCOME_DONE && n > 20);
-}
-
 static void the_output_is_an_event(void **state)
 {
     AUTO(result_done) struct result r;
@@ -198,7 +160,6 @@ int main(void)
         return 1;
     }
     TEST_ADD_ROWS(&list, rows, check);
-    TEST_ADD(&list, no_memory_is_not_poison);
     TEST_ADD(&list, the_output_is_an_event);
     TEST_ADD(&list, the_same_report_gives_the_same_bytes);
     TEST_ADD(&list, a_large_report_fits);

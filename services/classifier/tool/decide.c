@@ -1,19 +1,21 @@
 #include <string.h>
 
+#include "services/classifier/facts.h"
 #include "services/classifier/tool/tool.h"
 
 /* Who reports is not known: an enterprise like any other. */
 static const struct {
     const char *name, *value;
 } unknown_profile[] = {
-    {"code", "\"-\""}, {"name", "\"-\""},    {"sector", "\"-\""},
+    {"code", "\"-\""}, {"name", "\"-\""},   {"sector", "\"-\""},
     {"staff", "0"},    {"is_cii", "false"}, {"is_listed", "false"},
 };
 
-static bool read_profile(json_t *given, json_t **ret, struct arena *arena, struct err *err)
+/* What is given over what is not known; *ret borrows from *ret_doc. */
+static bool read_profile(json_t *given, json_t **ret_doc, struct profile *ret, struct arena *arena,
+                         struct err *err)
 {
-    AUTO(auto_json) json_t *profile = json_object();
-    struct profile unused;
+    json_t *profile = *ret_doc = json_object();
     struct err why = {0};
 
     for (size_t i = 0; profile && i < ARRAY_LEN(unknown_profile); i++)
@@ -24,20 +26,17 @@ static bool read_profile(json_t *given, json_t **ret, struct arena *arena, struc
         return err_memory(err);
     if (given && !json_is_object(given))
         return err_at(err, "/profile", "must be an object");
-    if (!shape_decode(&profile_shape, profile, true, TIME_ANY_RFC3339, &unused, arena, &why))
-        return err_at(err, "/profile", "%s: %s", why.pointer, why.text);
-    *ret = TAKE(profile);
-    return true;
+    return shape_decode(&profile_shape, profile, true, TIME_ANY_RFC3339, ret, arena, &why) ||
+           err_at(err, "/profile", "%s: %s", why.pointer, why.text);
 }
 
-static bool check_report(json_t *report, struct arena *arena, struct err *err)
+static bool read_report(json_t *report, struct report_request *ret, struct arena *arena,
+                        struct err *err)
 {
-    struct report_request unused;
-
     if (!json_object_get(report, "discovered_at") &&
         json_object_set_new(report, "discovered_at", json_string("1971-01-01T00:00:00Z")))
         return err_memory(err);
-    return shape_decode(&report_request_shape, report, true, TIME_ANY_RFC3339, &unused, arena, err);
+    return shape_decode(&report_request_shape, report, true, TIME_ANY_RFC3339, ret, arena, err);
 }
 
 static json_t *list_of(const struct shape *shape, const void *items, size_t n)
@@ -72,29 +71,34 @@ static json_t *regimes_of(const struct incident_classified *body)
 
 static json_t *decision_of(const struct incident_classified *body)
 {
-    return json_pack(
-        "{s:s,s:o,s:o,s:b,s:o,s:o,s:o,s:s}", "category",
-        enum_text(&category_table, (int)body->category), "gbt20986",
-        shape_encode(&gbt_category_shape, body->gbt20986), "level", level_json(true, body->level),
-        "needs_human", body->needs_human, "regimes", regimes_of(body), "reasons",
-        list_of(&reason_shape, body->reasons, body->reasons_n), "missing",
-        list_of(&missing_shape, body->missing, body->missing_n), "policy_version",
-        body->policy_version);
+    return json_pack("{s:s,s:o,s:o,s:b,s:o,s:o,s:o,s:s}", "category",
+                     enum_text(&category_table, (int)body->category), "gbt20986",
+                     shape_encode(&gbt_category_shape, body->gbt20986), "level",
+                     level_json(true, body->level), "needs_human", body->needs_human, "regimes",
+                     regimes_of(body), "reasons",
+                     list_of(&reason_shape, body->reasons, body->reasons_n), "missing",
+                     list_of(&missing_shape, body->missing, body->missing_n), "policy_version",
+                     body->policy_version);
 }
 
 static bool decide(const struct policy *policy, json_t *report, struct arena *arena, json_t **ret,
                    struct err *err)
 {
     AUTO(auto_json) json_t *given = json_incref(json_object_get(report, "profile"));
-    AUTO(auto_json) json_t *profile = NULL;
-    struct classify_input in = {.facts = report};
+    AUTO(auto_json) json_t *profile_doc = NULL;
+    struct report_request request;
+    struct profile profile;
+    struct facts facts;
+    struct classify_input in = {.facts = &facts, .profile = &profile};
     struct incident_classified body = {0};
 
     json_object_del(report, "profile");
-    if (!read_profile(given, &profile, arena, err) || !check_report(report, arena, err))
+    if (!read_profile(given, &profile_doc, &profile, arena, err) ||
+        !read_report(report, &request, arena, err))
         return false;
-    in.profile = profile;
-    classify_read(policy, report, &in);
+    facts_of_request(&facts, &request);
+    in.summary = request.summary;
+    classify_read(policy, request.summary, &facts, &in);
     if (!classify(policy, &in, arena, &body, err))
         return false;
     *ret = decision_of(&body);

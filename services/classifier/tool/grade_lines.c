@@ -52,6 +52,7 @@ bool tool_grade(const struct policy *policy, FILE *in, FILE *out, struct err *er
     if (ferror(in))
         return err_set(err, ERR_FATAL, "standard input could not be read");
     return refused == 0 ||
-           err_set(err, ERR_INPUT, "%zu of %zu lines are no reports: their errors stand in their place",
-                   refused, line);
+           err_set(err, ERR_INPUT,
+                   "%zu of %zu lines are no reports: their errors stand in their place", refused,
+                   line);
 }
