@@ -72,7 +72,7 @@ def park_code():
 def env(options):
     duty = park_code()
     values = {"TONGBAO_URL": options.url, "TONGBAO_KAFKA_BROKERS": options.brokers, "TONGBAO_PG": options.dsn,
-              "TONGBAO_BIN": options.bin}
+              "TONGBAO_BIN": options.bin, "TONGBAO_POLICY": str(HERE.parent / "policy")}
     for code, key in sorted(keys(options.var).items()):
         values["TONGBAO_DUTY_KEY" if code == duty else f"TONGBAO_KEY_{code}"] = key
     quoted = {name: value.replace("'", "'\\''") for name, value in values.items()}

@@ -58,7 +58,8 @@ static bool check(const struct command *command, const struct line *line, char *
 static void take_environment(void)
 {
     static const char *const pairs[][2] = {{"TONGBAO_URL", "TONGBAO_CTL_URL"},
-                                           {"TONGBAO_KAFKA_BROKERS", "TONGBAO_CTL_KAFKA_BROKERS"}};
+                                           {"TONGBAO_KAFKA_BROKERS", "TONGBAO_CTL_KAFKA_BROKERS"},
+                                           {"TONGBAO_POLICY", "TONGBAO_CTL_POLICY"}};
 
     for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
         const char *value = getenv(pairs[i][0]);

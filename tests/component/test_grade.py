@@ -55,6 +55,12 @@ def test_the_same_report_gives_the_same_bytes():
     assert a == b == c and a["regimes"]["cac-2025"]["level"] == "larger"
 
 
+def test_the_environment_of_a_deployment_names_the_policy(tmp_path):
+    done = subprocess.run([program("tongbao"), "grade"], input='{"summary": "客户资料泄露"}\n', capture_output=True, text=True,
+                          cwd=tmp_path, env={"PATH": "/usr/bin", "TONGBAO_POLICY": str(ROOT / "deploy/policy")}, timeout=60)
+    assert done.returncode == 0 and json.loads(done.stdout)["category"] == "data_leak"
+
+
 def test_a_bad_policy_is_named(tmp_path):
     answers, status, stderr = grade({"summary": "x"}, policy=tmp_path)
     assert answers == [] and status == 78 and str(tmp_path) in stderr
