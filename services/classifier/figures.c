@@ -300,16 +300,28 @@ static size_t skip_back(const struct scan *s, size_t at)
     return at;
 }
 
+/* The byte of a word that is next to its number: most words differ in it. */
+static char edge_of(const struct unit_word *word)
+{
+    return word->text[word->place == PLACE_BEHIND ? 0 : word->len - 1];
+}
+
 static const struct unit_word *longest_at(const struct scan *s, size_t at, enum place place)
 {
     const struct unit_word *ret = NULL;
+    char edge;
+
+    if (place == PLACE_BEHIND ? at >= s->len : at == 0)
+        return NULL;
+    edge = lower(s->text[place == PLACE_BEHIND ? at : at - 1]);
 
     for (size_t i = 0; i < s->f->unit_words_n; i++) {
         const struct unit_word *word = &s->f->unit_words[i];
 
-        if (word->place == place && (!ret || word->len > ret->len) &&
-            (place == PLACE_BEHIND ? stands_at(s, at, word->text, word->len)
-                                   : ends_at(s, at, word->text, word->len)))
+        if (word->place != place || (ret && word->len <= ret->len) || lower(edge_of(word)) != edge)
+            continue;
+        if (place == PLACE_BEHIND ? stands_at(s, at, word->text, word->len)
+                                  : ends_at(s, at, word->text, word->len))
             ret = word;
     }
     return ret;
@@ -552,7 +564,7 @@ static void find_numbers(struct scan *s)
         if (((unsigned char)s->text[i] & 0xC0) == 0x80 ||
             (i > 0 && is_letter(s->text[i]) && is_latin(s->text[i - 1])))
             continue;
-        next = take_clock(s, i);
+        next = s->text[i] >= '0' && s->text[i] <= '9' ? take_clock(s, i) : i;
         if (next == i)
             next = take_number(s, i);
         if (next == i)

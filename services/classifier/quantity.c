@@ -372,33 +372,27 @@ static bool read_number(struct cursor *c, bool has_near, double *ret, bool *ret_
     return *ret <= VALUE_MAX;
 }
 
-/* The characters that a number, or a word before one, can begin with; sorted. Most texts have none at most places. */
+/* Can a number, or a word before one, begin with this character? Most do not. */
 static bool may_begin(const char *text, size_t len, size_t at)
 {
-    static const char wide[][4] = {"〇", "一", "七", "万", "三", "上", "不", "两", "九",
-                                   "二", "五", "亿", "低", "八", "六", "几", "十", "千",
-                                   "半", "四", "大", "好", "将", "少", "接", "数", "百",
-                                   "突", "约", "至", "超", "近", "逾", "零"};
-    size_t low = 0, high = ARRAY_LEN(wide);
+    const unsigned char *c = (const unsigned char *)text + at;
 
-    if ((unsigned char)text[at] < 0x80)
-        return strchr("0123456789acdefhlmnorstuACDEFHLMNORSTU", text[at]) && text[at] != '\0';
-    if (len - at < 3)
+    if (c[0] < 0x80)
+        return strchr("0123456789acdefhlmnorstuACDEFHLMNORSTU", c[0]) && c[0] != '\0';
+    if (len - at < 3 || (c[0] & 0xF0) != 0xE0)
         return false;
-    if ((unsigned char)text[at] == 0xEF)
-        return true; /* full-width digits */
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order = memcmp(wide[middle], text + at, 3);
-
-        if (order == 0)
-            return true;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
+    // clang-format off
+    switch ((c[0] & 0x0F) << 12 | (c[1] & 0x3F) << 6 | (c[2] & 0x3F)) {
+    case L'〇': case L'一': case L'七': case L'万': case L'三': case L'上': case L'不':
+    case L'两': case L'九': case L'二': case L'五': case L'亿': case L'低': case L'八':
+    case L'六': case L'几': case L'十': case L'千': case L'半': case L'四': case L'大':
+    case L'好': case L'将': case L'少': case L'接': case L'数': case L'百': case L'突':
+    case L'约': case L'至': case L'超': case L'近': case L'逾': case L'零':
+        return true;
+    default:
+        return c[0] == 0xEF; /* full-width digits */
     }
-    return false;
+    // clang-format on
 }
 
 bool quantity_read(const char *text, size_t len, size_t at, struct quantity *ret)
