@@ -35,21 +35,28 @@ void classify_read(const struct policy *policy, const char *summary, const struc
         words_normalise(policy->words, texts[i], len, text);
         words_scan(policy->words, text, len, &in->hits, &places);
         figures_scan(policy->figures, text, len, &places, &in->said);
+        if (!policy->model || in->has_model)
+            continue;
+        model_read(policy->model, text, len, &in->model);
+        in->has_model = true;
     }
 }
 
 static bool is_found(const void *ctx, size_t id)
 {
-    const struct classify_input *in = ctx;
+    const struct work *w = ctx;
 
-    return in->hits.hits[id].n > 0;
+    if (id >= POLICY_MODEL_IDS)
+        return w->in->has_model &&
+               w->in->model.probability[id - POLICY_MODEL_IDS] >= w->policy->model_sure;
+    return w->in->hits.hits[id].n > 0;
 }
 
 /* In whole numbers, as they are explained. */
 static bool is_said(const void *ctx, size_t id, double *ret_least, double *ret_most)
 {
-    const struct classify_input *in = ctx;
-    const struct figure *f = &in->said.figures[id];
+    const struct work *w = ctx;
+    const struct figure *f = &w->in->said.figures[id];
 
     *ret_least = floor(f->at_least);
     *ret_most = ceil(f->at_most);
@@ -102,10 +109,14 @@ static void write_value(struct buf *ret, const struct work *w, const struct pred
             ret->failed = true;
         break;
     case PREDICATE_FOUND:
-        write_words(ret, &w->in->hits.hits[read->id]);
+        if (read->id >= POLICY_MODEL_IDS)
+            buf_printf(ret, "{\"probability\":%.2f}",
+                       w->in->model.probability[read->id - POLICY_MODEL_IDS]);
+        else
+            write_words(ret, &w->in->hits.hits[read->id]);
         break;
     case PREDICATE_RANGE:
-        (void)is_said(w->in, read->id, &least, &most);
+        (void)is_said(w, read->id, &least, &most);
         buf_printf(ret, "{\"at_least\":%.0f,\"at_most\":%.0f}", least, most);
         break;
     case PREDICATE_ENUM: /* the view has none */
@@ -376,11 +387,10 @@ bool classify(const struct policy *policy, const struct classify_input *in, stru
 {
     const struct grading body = {in->summary, (struct facts *)(uintptr_t)in->facts,
                                  (struct profile *)(uintptr_t)in->profile};
-    struct work w = {.policy = policy,
-                     .in = in,
-                     .view = {.body = &body, .ctx = in, .found = is_found, .range = is_said},
-                     .arena = arena,
-                     .ret = ret};
+    struct work w = {.policy = policy, .in = in, .arena = arena, .ret = ret};
+
+    w.view =
+        (struct predicate_input){.body = &body, .ctx = &w, .found = is_found, .range = is_said};
 
     ret->regimes_n = ret->reasons_n = ret->missing_n = 0;
     ret->regimes = arena_take(arena, POLICY_REGIMES_MAX * sizeof(*ret->regimes));

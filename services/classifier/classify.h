@@ -2,7 +2,7 @@
  * classify - the decision: which category, which level by which regime, why, and what is not known that could raise it. Pure.
  *
  * Category    One of the park's four, always: what the reporter takes it for (category_hint), else the first rule of the taxonomy that is proven, else
- *             its "otherwise".
+ *             its "otherwise". The text model is asked by the taxonomy's own rules, which come last.
  * Level       By regime the highest level whose rule is proven, else the regime's "otherwise", else none: it cannot be told. Over all regimes the
  *             highest; with none at all `general`, and a person has to look.
  * Unknown     is not false: a rule that an unknown fact keeps open, and that would raise its regime's level, gives a `missing`.
@@ -27,6 +27,8 @@ struct classify_input {  /* all borrowed */
     const struct profile *profile; /* NULL: not known */
     struct word_hits hits;         /* of the texts: classify_read() */
     struct figure_hits said;
+    struct model_answer model; /* of the first text that was read */
+    bool has_model;
 };
 
 /* Adds what the texts of a report or a supplement say. */

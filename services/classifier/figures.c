@@ -29,6 +29,7 @@ struct rule {
     size_t of_n, not_of_n, void_by_n;
     double least;
     bool is_bare, is_far;
+    size_t unless; /* the figure that a number is rather; FIGURES_MAX: none */
 };
 
 struct figures {
@@ -175,8 +176,10 @@ static bool load_lists(const struct figures *f, json_t *rule, const char *member
 
 static bool load_rule(struct figures *f, const char *name, json_t *source, struct err *err)
 {
-    static const char *const members[] = {"unit", "of", "not", "void", "least", "bare", "far"};
+    static const char *const members[] = {"unit",  "of",   "not", "void",
+                                          "least", "bare", "far", "unless"};
     struct rule *rule = &f->rules[f->rules_n];
+    const json_t *unless = json_object_get(source, "unless");
     const char *member;
     json_t *value;
 
@@ -191,7 +194,7 @@ static bool load_rule(struct figures *f, const char *name, json_t *source, struc
         if (!known)
             return err_set(err, ERR_CONFIG,
                            "/%s: no such member; legal are unit, of, not, void, least, "
-                           "bare, far",
+                           "bare, far, unless",
                            member);
     }
     rule->name = name;
@@ -204,6 +207,10 @@ static bool load_rule(struct figures *f, const char *name, json_t *source, struc
         !load_lists(f, source, "not", rule->not_of, &rule->not_of_n, err) ||
         !load_lists(f, source, "void", rule->void_by, &rule->void_by_n, err))
         return false;
+    rule->unless = FIGURES_MAX;
+    if (unless &&
+        (!json_is_string(unless) || !figures_find(f, json_string_value(unless), &rule->unless)))
+        return err_set(err, ERR_CONFIG, "/unless: must be a figure that stands before this one");
     if (rule->of_n == 0)
         return err_set(err, ERR_CONFIG, "/of: must name the word lists that tell of it");
     f->rules_n++;
@@ -635,6 +642,10 @@ static void tell(struct figure *to, const struct number *n)
 static bool is_nearest(const struct scan *s, enum told told[NUMBERS_MAX][FIGURES_MAX], size_t n,
                        size_t r)
 {
+    size_t unless = s->f->rules[r].unless;
+
+    if (unless < FIGURES_MAX && told[n][unless] != TOLD_NOT && told[n][unless] >= told[n][r])
+        return false;
     for (size_t other = 0; other < s->f->rules_n; other++)
         if (told[n][other] > told[n][r])
             return false;

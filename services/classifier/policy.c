@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/hash.h"
 #include "common/base/utf8.h"
@@ -47,6 +48,7 @@ void policy_unref(struct policy *p)
         free(p->regimes[i].rules);
     }
     predicate_free(p->hint);
+    text_model_free(p->model);
     figures_free(p->figures);
     words_free(p->words);
     json_decref(p->docs);
@@ -348,7 +350,12 @@ static bool read_taxonomy(struct policy *p, json_t *doc, struct err *err)
 {
     json_t *categories = json_object_get(doc, "categories");
 
-    if (!CHECK_MEMBERS(doc, err, "gbt20986", "categories", "rules", "otherwise") ||
+    p->model_sure = json_number_value(json_object_get(doc, "model_sure"));
+    if (p->model_sure <= 0 || p->model_sure > 1)
+        return err_set(err, ERR_CONFIG,
+                       "/model_sure: must be the least probability of the text model that counts, "
+                       "above 0 and up to 1");
+    if (!CHECK_MEMBERS(doc, err, "model_sure", "gbt20986", "categories", "rules", "otherwise") ||
         !read_gbt(p, json_object_get(doc, "gbt20986"), err))
         return false;
     for (size_t i = 0; i < category_table.n; i++) {
@@ -381,6 +388,25 @@ static bool read_text(const char *path, struct buf *ret, struct err *err)
     if (!ok)
         return err_set(err, ERR_CONFIG, "cannot be read");
     return !ret->failed || err_set(err, ERR_CONFIG, "has more than %zu bytes", ret->max);
+}
+
+/* A folder without one does without. */
+static bool read_model(struct policy *p, struct sha256 *version, const char *folder,
+                       struct err *err)
+{
+    AUTO(buf_done) struct buf bytes;
+    char path[4096];
+
+    buf_init(&bytes, MODEL_FILE_BYTES);
+    if (snprintf(path, sizeof(path), "%s/model.bin", folder) >= (int)sizeof(path))
+        return err_set(err, ERR_CONFIG, "the path is too long");
+    if (access(path, F_OK) != 0)
+        return true;
+    if (!read_text(path, &bytes, err) || !text_model_load(&p->model, bytes.data, bytes.len, err))
+        return false;
+    sha256_add(version, "model.bin", sizeof("model.bin"));
+    sha256_add(version, bytes.data, bytes.len);
+    return true;
 }
 
 /* Adds the document to p->docs and to the version. */
@@ -463,6 +489,17 @@ static bool find_figure(void *ctx, const char *name, size_t *ret_id)
     return figures_find(ctx, name, ret_id);
 }
 
+static bool find_category(void *ctx, const char *name, size_t *ret_id)
+{
+    int category;
+
+    (void)ctx;
+    if (!enum_parse(&category_table, name, &category))
+        return false;
+    *ret_id = POLICY_MODEL_IDS + (size_t)category;
+    return true;
+}
+
 /* What conditions may lead into: once words and figures are known. */
 static void set_view(struct policy *p)
 {
@@ -478,6 +515,11 @@ static void set_view(struct policy *p)
                                            .help = "figures.json",
                                            .find = find_figure,
                                            .ctx = p->figures};
+    p->names[2] = (struct predicate_names){.source = PREDICATE_FOUND,
+                                           .root = "/model/",
+                                           .end = "",
+                                           .help = "the park's four categories",
+                                           .find = find_category};
     p->view = (struct predicate_view){&grading_shape, p->names, ARRAY_LEN(p->names)};
 }
 
@@ -519,6 +561,7 @@ static bool read_all(struct policy *p, const char *folder, struct err *err)
     ok = ok && ((read_file(p, &version, folder, "figures.json", &figures, err) &&
                  read_figures(p, figures, err)) ||
                 err_wrap(err, "figures.json"));
+    ok = ok && (read_model(p, &version, folder, err) || err_wrap(err, "model.bin"));
     if (ok) {
         set_view(p);
         ok = compile_hint(p, err);

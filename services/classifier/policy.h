@@ -3,11 +3,13 @@
  *
  *     FOLDER/words.json        word lists of the texts (services/classifier/words.h)
  *     FOLDER/figures.json      units, and what makes a number a figure (services/classifier/figures.h)
+ *     FOLDER/model.bin         the text model (services/classifier/model.h); may be missing
  *     FOLDER/taxonomy.json     the ten categories of GB/T 20986 with their sub-categories and the park's category of each; the rules that choose
  *     FOLDER/regimes/ *.json   one regime of grading each: a law, a standard, or the park's own rule
  *
  * A grading rule: {"id", "level", "needs_human", "when", "zh", "en", "source": {"document", "article", "url"}, "verified"}. `when` is a predicate
- * (proto/predicate.h) over the shape `grading` (view.def: /summary, /facts/…, /profile/…), /words/<list> and /said/<figure>. A rule without a level, or one that
+ * (proto/predicate.h) over the shape `grading` (view.def: /summary, /facts/…, /profile/…), /words/<list>, /said/<figure> and /model/<category> (the
+ * text model is sure of it). A rule without a level, or one that
  * is not verified, only says that a person has to look. Meaning of each member: services/classifier/README.md.
  *
  * Version     SHA-256 over the names and canonical texts of the files, in order of their names: the same rules give the same version whatever their
@@ -26,6 +28,7 @@
 #include "proto/event.h"
 #include "proto/predicate.h"
 #include "services/classifier/figures.h"
+#include "services/classifier/model.h"
 #include "services/classifier/words.h"
 
 #include "proto/shape_members.h"
@@ -75,7 +78,9 @@ struct policy {
     char version[POLICY_VERSION_MAX];
     struct words *words;
     struct figures *figures;
-    struct predicate_names names[2]; /* /words/… and /said/… */
+    struct text_model *model;        /* NULL: the folder has none */
+    double model_sure;               /* the least probability that counts */
+    struct predicate_names names[3]; /* /words/…, /said/… and /model/… */
     struct predicate_view view;
     struct predicate *hint; /* reads /facts/category_hint */
     struct gbt_row gbt[GBT_OTHER + 1];
@@ -88,6 +93,9 @@ struct policy {
     size_t regimes_n;
     json_t *docs; /* the files: every text of the policy points into them */
 };
+
+/* Names of /model/… have ids behind those of /words/…. */
+#define POLICY_MODEL_IDS WORD_IDS_MAX
 
 bool policy_load(struct policy **ret, const char *folder, struct err *err) MUST_CHECK;
 struct policy *policy_ref(struct policy *p);

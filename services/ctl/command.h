@@ -33,7 +33,8 @@ extern const struct command commands[];
 extern const size_t commands_n;
 
 command_fn migrate_run, topics_create, topics_check_all, enterprise_add, enterprise_list,
-    enterprise_key, report_submit, incident_show, grade_run, replay_run, offsets_accept;
+    enterprise_key, report_submit, incident_show, grade_run, model_train, model_test, replay_run,
+    offsets_accept;
 
 /* help.c: of all commands, and of one; whether a command has the option. */
 void help_all(FILE *to);

@@ -55,6 +55,16 @@ const struct command commands[] = {
      "hold the enterprise's \"profile\" too. A line that is no report gives an error in its "
      "place.\n",
      "policy", grade_run},
+    {"model train", "", "trains the text model from the labelled texts of the policy's folder",
+     "Reads texts/*.jsonl of the folder ({\"text\": ..., \"category\": ...} a line) and writes "
+     "model.bin beside\n"
+     "them. The same texts give the same model. SIGHUP makes the classifier take it; its hash is "
+     "part of the\n"
+     "policy's version.\n",
+     "policy", model_train},
+    {"model test", "",
+     "says how often the text model is right: trained on all files but one, asked that one", "",
+     "policy", model_test},
     {"replay", "", "lists dead letters, or puts them back into their topics",
      "Without --id and --all: lists them with their reasons. With one of these: sends key, headers "
      "and\n"

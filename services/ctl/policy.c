@@ -1,4 +1,4 @@
-/* grade: the classifier's own program beside ours does it, for no service includes another. */
+/* grade, model: the classifier's own program beside ours does it, for no service includes another. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,11 +35,29 @@ static bool hand_over(char *const *args, struct err *err)
                    strerror(errno));
 }
 
+static bool call(const struct ctl_conf *conf, const char *command, struct err *err)
+{
+    char name[] = PROGRAM, option[] = "--policy";
+    char *const words[] = {name, option, (char *)(uintptr_t)conf->policy,
+                           (char *)(uintptr_t)command, NULL};
+
+    return hand_over(words, err);
+}
+
 bool grade_run(const struct ctl_conf *conf, char **args, struct err *err)
 {
-    char name[] = PROGRAM, option[] = "--policy", command[] = "grade";
-    char *const words[] = {name, option, (char *)(uintptr_t)conf->policy, command, NULL};
-
     (void)args;
-    return hand_over(words, err);
+    return call(conf, "grade", err);
+}
+
+bool model_train(const struct ctl_conf *conf, char **args, struct err *err)
+{
+    (void)args;
+    return call(conf, "train-model", err);
+}
+
+bool model_test(const struct ctl_conf *conf, char **args, struct err *err)
+{
+    (void)args;
+    return call(conf, "test-model", err);
 }

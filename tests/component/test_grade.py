@@ -1,5 +1,6 @@
 """`tongbao grade`: reports in, decisions out, with no broker and no database."""
 import json
+import shutil
 import subprocess
 
 from servers import ROOT
@@ -59,6 +60,43 @@ def test_the_environment_of_a_deployment_names_the_policy(tmp_path):
     done = subprocess.run([program("tongbao"), "grade"], input='{"summary": "客户资料泄露"}\n', capture_output=True, text=True,
                           cwd=tmp_path, env={"PATH": "/usr/bin", "TONGBAO_POLICY": str(ROOT / "deploy/policy")}, timeout=60)
     assert done.returncode == 0 and json.loads(done.stdout)["category"] == "data_leak"
+
+
+def model(command, policy):
+    return subprocess.run([program("tongbao"), "model", command, "--policy", str(policy)], capture_output=True, text=True, timeout=120)
+
+
+def test_the_shipped_model_is_what_its_texts_make(tmp_path):
+    policy = tmp_path / "policy"
+    shutil.copytree(ROOT / "deploy/policy", policy)
+    shipped = (policy / "model.bin").read_bytes()
+    (policy / "model.bin").unlink()
+    told, = grade({"summary": "物业的一个保安把门禁后台的东西拍给了装修公司"}, policy=policy)[0]
+    assert told["reasons"][0]["rule"] == "category.otherwise"
+    done = model("train", policy)
+    assert done.returncode == 0 and "1000 texts" in done.stdout, done.stderr
+    assert (policy / "model.bin").read_bytes() == shipped
+    now, = grade({"summary": "物业的一个保安把门禁后台的东西拍给了装修公司"}, policy=policy)[0]
+    assert now["reasons"][0]["rule"] == "category.model-data-leak" and now["category"] == "data_leak"
+    assert json.loads(now["reasons"][0]["fields"][0]["value"])["probability"] >= 0.5
+    assert now["policy_version"] != told["policy_version"] and now["level"] == told["level"]
+
+
+def test_the_model_is_tested_on_texts_that_it_has_not_seen():
+    done = model("test", ROOT / "deploy/policy")
+    right = [float(line.split("texts, ")[1].split(" ")[0]) for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and len(right) == 4 and min(right) > 0.6 and max(right) < 0.95
+
+
+def test_texts_that_cannot_be_learned_from_are_named(tmp_path):
+    policy = tmp_path / "policy"
+    shutil.copytree(ROOT / "deploy/policy", policy)
+    with open(policy / "texts/mine.jsonl", "w") as f:
+        f.write('{"text": "x", "category": "intrusion"}\n{"text": "y", "category": "fire"}\n')
+    done = model("train", policy)
+    assert done.returncode == 78 and "mine.jsonl:2" in done.stderr and "category" in done.stderr
+    (policy / "model.bin").write_bytes(b"no model")
+    assert "model.bin" in grade({"summary": "x"}, policy=policy)[2]
 
 
 def test_a_bad_policy_is_named(tmp_path):

@@ -108,6 +108,16 @@ static void write_doc(const struct scratch *s, const char *file, json_t *doc, si
     assert_int_equal(json_dump_file(doc, path, flags), 0);
 }
 
+static void link_model(const struct scratch *s)
+{
+    AUTO(auto_free) char *deployed = realpath(DEPLOYED "/model.bin", NULL);
+    char path[256];
+
+    path_of(path, s, "model.bin");
+    assert_non_null(deployed);
+    assert_int_equal(symlink(deployed, path), 0);
+}
+
 static void scratch_open(struct scratch *s)
 {
     char regimes[256];
@@ -121,6 +131,7 @@ static void scratch_open(struct scratch *s)
 
         write_doc(s, files[i], doc, JSON_INDENT(1));
     }
+    link_model(s);
 }
 
 static void scratch_close(struct scratch *s)
@@ -131,6 +142,8 @@ static void scratch_close(struct scratch *s)
         path_of(path, s, files[i]);
         unlink(path);
     }
+    path_of(path, s, "model.bin");
+    unlink(path);
     path_of(path, s, "regimes");
     rmdir(path);
     rmdir(s->folder);

@@ -4,6 +4,7 @@
 
 #include "common/base/conf.h"
 #include "services/classifier/tool/tool.h"
+#include "services/classifier/tool/train.h"
 
 struct tool_conf {
 #include "common/base/conf_members.h"
@@ -28,11 +29,35 @@ static bool grade(const struct tool_conf *conf, char **args, struct err *err)
     return policy_load(&policy, conf->policy, err) && tool_grade(policy, stdin, stdout, err);
 }
 
+typedef bool train_fn(const struct policy *policy, const char *folder, FILE *out, struct err *err);
+
+static bool with_texts(const struct tool_conf *conf, char **args, train_fn *fn, struct err *err)
+{
+    AUTO(auto_policy) struct policy *policy = NULL;
+
+    if (args[0])
+        return err_set(err, ERR_CONFIG, "the texts lie in the policy's folder: \"%s\" is too much",
+                       args[0]);
+    return policy_load(&policy, conf->policy, err) && fn(policy, conf->policy, stdout, err);
+}
+
+static bool train_model(const struct tool_conf *conf, char **args, struct err *err)
+{
+    return with_texts(conf, args, train_write, err);
+}
+
+static bool test_model(const struct tool_conf *conf, char **args, struct err *err)
+{
+    return with_texts(conf, args, train_test, err);
+}
+
 static const struct {
     const char *name;
     bool (*run)(const struct tool_conf *conf, char **args, struct err *err);
 } commands[] = {
     {"grade", grade},
+    {"train-model", train_model},
+    {"test-model", test_model},
 };
 
 static bool run(int argc, char **argv, struct err *err)
@@ -46,7 +71,9 @@ static bool run(int argc, char **argv, struct err *err)
     for (size_t i = 0; words[0] && i < ARRAY_LEN(commands); i++)
         if (strcmp(words[0], commands[i].name) == 0)
             return commands[i].run(&conf, words + 1, err);
-    return err_set(err, ERR_CONFIG, "usage: tongbao-policy [--policy DIR] grade < REPORTS");
+    return err_set(
+        err, ERR_CONFIG,
+        "usage: tongbao-policy [--policy DIR] grade < REPORTS | train-model | test-model");
 }
 
 int main(int argc, char **argv)

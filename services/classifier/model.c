@@ -1,0 +1,199 @@
+#include "services/classifier/model.h"
+
+#include <endian.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAGIC "TBMODEL1"
+
+struct text_model {
+    float bias[MODEL_CATEGORIES], scale[MODEL_CATEGORIES];
+    int8_t weights[MODEL_BUCKETS][MODEL_CATEGORIES];
+};
+
+void text_model_free(struct text_model *m)
+{
+    free(m);
+}
+
+/* --- n-grams --- */
+
+/* One character as the model sees it: its bytes; returns how many of the text it takes. */
+static size_t character(const char *text, size_t len, size_t at, unsigned char ret[4],
+                        size_t *ret_n)
+{
+    unsigned char c = (unsigned char)text[at];
+    size_t n = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4, to = at + n < len ? at + n : len;
+
+    *ret_n = to - at;
+    memcpy(ret, text + at, to - at);
+    if (c >= 'A' && c <= 'Z')
+        ret[0] = (unsigned char)(c - 'A' + 'a');
+    else if (c >= '0' && c <= '9')
+        ret[0] = '0';
+    else if (c == '\n' || c == '\t' || c == '\r')
+        ret[0] = ' ';
+    return to;
+}
+
+/* FNV-1a, mixed once more. */
+static uint32_t absorb(uint32_t h, const unsigned char *bytes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ bytes[i]) * UINT32_C(16777619);
+    return h;
+}
+
+static size_t bucket_of(uint32_t h)
+{
+    h ^= h >> 15;
+    h *= UINT32_C(0x85EBCA6B);
+    return (h ^ h >> 16) % MODEL_BUCKETS;
+}
+
+size_t model_grams(const char *text, size_t len, model_gram_fn *fn, void *ctx)
+{
+    unsigned char bytes[4];
+    size_t grams = 0, n;
+
+    if (len > MODEL_TEXT_BYTES_MAX)
+        len = MODEL_TEXT_BYTES_MAX;
+    for (size_t at = 0, next; at < len; at = next) {
+        uint32_t h = absorb(UINT32_C(2166136261), NULL, 0);
+        size_t to = at;
+
+        for (int i = 0; i < MODEL_GRAM_MAX && to < len; i++) {
+            to = character(text, len, to, bytes, &n);
+            h = absorb(h, bytes, n);
+            fn(ctx, bucket_of(h));
+            grams++;
+        }
+        next = character(text, len, at, bytes, &n);
+    }
+    return grams;
+}
+
+/* --- reading --- */
+
+struct sum {
+    const struct text_model *model;
+    long of[MODEL_CATEGORIES];
+};
+
+static void add_gram(void *ctx, size_t bucket)
+{
+    struct sum *sum = ctx;
+
+    for (size_t c = 0; c < MODEL_CATEGORIES; c++)
+        sum->of[c] += sum->model->weights[bucket][c];
+}
+
+/* Each category against the others, then made to add up to 1: as it was trained. */
+void model_read(const struct text_model *m, const char *text, size_t len, struct model_answer *ret)
+{
+    struct sum sum = {.model = m};
+    double norm = sqrt((double)model_grams(text, len, add_gram, &sum)), total = 0;
+
+    for (size_t c = 0; c < MODEL_CATEGORIES; c++) {
+        double x =
+            (double)m->bias[c] + (norm > 0 ? (double)m->scale[c] * (double)sum.of[c] / norm : 0);
+
+        ret->probability[c] = 1 / (1 + exp(-x));
+        total += ret->probability[c];
+    }
+    for (size_t c = 0; c < MODEL_CATEGORIES; c++)
+        ret->probability[c] /= total;
+}
+
+/* --- the file --- */
+
+static float get_float(const unsigned char **at)
+{
+    uint32_t bits;
+    float ret;
+
+    memcpy(&bits, *at, sizeof(bits));
+    bits = le32toh(bits);
+    memcpy(&ret, &bits, sizeof(ret));
+    *at += sizeof(bits);
+    return ret;
+}
+
+static uint32_t get_number(const unsigned char **at)
+{
+    uint32_t ret;
+
+    memcpy(&ret, *at, sizeof(ret));
+    *at += sizeof(ret);
+    return le32toh(ret);
+}
+
+bool text_model_load(struct text_model **ret, const void *file, size_t len, struct err *err)
+{
+    AUTO(auto_text_model) struct text_model *m = calloc(1, sizeof(*m));
+    const unsigned char *at = file;
+
+    if (!m)
+        return err_memory(err);
+    if (len != MODEL_FILE_BYTES || memcmp(at, MAGIC, 8) != 0)
+        return err_set(err, ERR_CONFIG,
+                       "is no text model of this version (%zu bytes, not %zu): train it anew with "
+                       "`tongbao model train`",
+                       len, (size_t)MODEL_FILE_BYTES);
+    at += 8;
+    if (get_number(&at) != MODEL_BUCKETS || get_number(&at) != MODEL_CATEGORIES)
+        return err_set(err, ERR_CONFIG, "is a text model of other dimensions: train it anew");
+    for (size_t c = 0; c < MODEL_CATEGORIES; c++) {
+        m->bias[c] = get_float(&at);
+        m->scale[c] = get_float(&at);
+        if (!isfinite(m->bias[c]) || !isfinite(m->scale[c]))
+            return err_set(err, ERR_CONFIG, "has a weight that is no number");
+    }
+    memcpy(m->weights, at, sizeof(m->weights));
+    *ret = TAKE(m);
+    return true;
+}
+
+static void put_number(struct buf *ret, uint32_t value)
+{
+    value = htole32(value);
+    buf_add(ret, &value, sizeof(value));
+}
+
+static void put_float(struct buf *ret, double value)
+{
+    float number = (float)value;
+    uint32_t bits;
+
+    memcpy(&bits, &number, sizeof(bits));
+    put_number(ret, bits);
+}
+
+/* The largest weight of a category becomes 127. */
+static double scale_of(const struct model_weights *w, size_t c)
+{
+    double most = 0;
+
+    for (size_t b = 0; b < MODEL_BUCKETS; b++)
+        most = fmax(most, fabs(w->weights[b][c]));
+    return most > 0 ? most / 127 : 1;
+}
+
+bool model_write(const struct model_weights *w, struct buf *ret, struct err *err)
+{
+    double scale[MODEL_CATEGORIES];
+
+    buf_add(ret, MAGIC, 8);
+    put_number(ret, (uint32_t)MODEL_BUCKETS);
+    put_number(ret, (uint32_t)MODEL_CATEGORIES);
+    for (size_t c = 0; c < MODEL_CATEGORIES; c++) {
+        scale[c] = scale_of(w, c);
+        put_float(ret, w->bias[c]);
+        put_float(ret, scale[c]);
+    }
+    for (size_t b = 0; b < MODEL_BUCKETS; b++)
+        for (size_t c = 0; c < MODEL_CATEGORIES; c++)
+            buf_char(ret, (char)(int8_t)lround(w->weights[b][c] / scale[c]));
+    return !ret->failed || err_memory(err);
+}
