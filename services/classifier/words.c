@@ -94,6 +94,9 @@ static bool add_word(struct words *w, uint16_t kind, const json_t *source, const
     if (len == 0 || len > WORD_MAX_BYTES)
         return err_set(err, ERR_CONFIG, "%s/%zu: must be a word of 1 to %d bytes", place, i,
                        WORD_MAX_BYTES);
+    if (strspn(json_string_value(source), "0123456789., ") == len)
+        return err_set(err, ERR_CONFIG, "%s/%zu: a number is no word: it stands in every report",
+                       place, i);
     if (w->words_n == WORDS_MAX)
         return err_set(err, ERR_CONFIG, "%s/%zu: more than %d words", place, i, WORDS_MAX);
     word = &w->words[w->words_n++];

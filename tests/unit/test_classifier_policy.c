@@ -76,6 +76,7 @@ static const struct row {
      "/said/fire: figures.json has no such name"},
     {"a comparison that no range has", CAC, "/rules/0", "when",
      "{\"at\":\"/said/outage_minutes\",\"eq\":1}", "only \"exists\" fits"},
+    {"a number for a word", "words.json", "/lists", "leak", "[\"502\"]", "/lists/leak/0: a number"},
     {"an unknown member of the words", "words.json", "", "list", "{}", "/list: no such member"},
 };
 
