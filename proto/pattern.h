@@ -2,7 +2,7 @@
  * pattern - a regular expression (PCRE2, UTF-8, without case) for texts from outside.
  *
  * Threads     A compiled pattern is immutable: any thread.
- * Bounds      PATTERN_STEPS_MAX steps a match: an expression that needs more is PATTERN_TOO_DEAR for that text, so that no text can hold up a service.
+ * Bounds      a hundred times PATTERN_STEPS_MAX steps a match, of whatever length: an expression that needs more is PATTERN_TOO_DEAR for that text, so that no text can hold up a service.
  * Errors      ERR_CONFIG naming what is wrong, and where in the expression.
  */
 #ifndef PROTO_PATTERN_H

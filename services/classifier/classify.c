@@ -117,7 +117,10 @@ static void write_value(struct buf *ret, const struct work *w, const struct pred
         break;
     case PREDICATE_RANGE:
         (void)is_said(w, read->id, &least, &most);
-        buf_printf(ret, "{\"at_least\":%.0f,\"at_most\":%.0f}", least, most);
+        if (isinf(most))
+            buf_printf(ret, "{\"at_least\":%.0f,\"at_most\":null}", least);
+        else
+            buf_printf(ret, "{\"at_least\":%.0f,\"at_most\":%.0f}", least, most);
         break;
     case PREDICATE_ENUM: /* the view has none */
         break;

@@ -1,5 +1,6 @@
 #include "services/classifier/figures.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +9,10 @@
 
 #define UNIT_WORDS_MAX 320
 #define UNITS_MAX      16
-#define LISTS_MAX      16 /* word lists that a figure names */
-#define NUMBERS_MAX    32 /* of one text */
-#define BARE_STEPS     3  /* what a clause may say beside its number and still be bare */
+#define LISTS_MAX      16  /* word lists that a figure names */
+#define NUMBERS_MAX    32  /* of one text */
+#define BARE_STEPS     3   /* what a clause may say beside its number and still be bare */
+#define LOOKS_MAX      128 /* numbers that are looked at, whether they count something or not */
 #define NOUN_STEPS     6 /* between a number and a noun that counts: "600万个注册邮箱账号" */
 
 enum place { PLACE_BEHIND, PLACE_NOUN, PLACE_BEFORE };
@@ -144,6 +146,8 @@ static bool load_places(struct figures *f, json_t *source, const char *member, e
     {
         if (!find_unit(f, name, &unit))
             return err_set(err, ERR_CONFIG, "/%s/%s: is none of the units", member, name);
+        if (!json_is_array(words) && !json_is_object(words))
+            return err_set(err, ERR_CONFIG, "/%s/%s: must be words", member, name);
         json_array_foreach(
             words, i,
             item) if (!add_unit_word(f, json_is_string(item) ? json_string_value(item) : "", unit,
@@ -163,8 +167,9 @@ static bool load_lists(const struct figures *f, json_t *rule, const char *member
     json_t *lists = json_object_get(rule, member), *item;
     size_t i, id;
 
-    if (json_array_size(lists) > LISTS_MAX)
-        return err_set(err, ERR_CONFIG, "/%s: at most %d word lists", member, LISTS_MAX);
+    if ((lists && !json_is_array(lists)) || json_array_size(lists) > LISTS_MAX)
+        return err_set(err, ERR_CONFIG, "/%s must be a list of at most %d word lists", member,
+                       LISTS_MAX);
     json_array_foreach(lists, i, item)
     {
         if (!json_is_string(item) || !words_find(f->words, json_string_value(item), &id))
@@ -172,6 +177,23 @@ static bool load_lists(const struct figures *f, json_t *rule, const char *member
         ret[(*ret_n)++] = (uint16_t)id;
     }
     return true;
+}
+
+static bool json_is_number_value(const json_t *value)
+{
+    return json_is_number(value);
+}
+
+static bool json_is_truth(const json_t *value)
+{
+    return json_is_boolean(value);
+}
+
+static bool has_type(const json_t *object, const char *name, bool (*is)(const json_t *value))
+{
+    const json_t *value = json_object_get(object, name);
+
+    return !value || is(value);
 }
 
 static bool load_rule(struct figures *f, const char *name, json_t *source, struct err *err)
@@ -197,6 +219,10 @@ static bool load_rule(struct figures *f, const char *name, json_t *source, struc
                            "bare, far, unless",
                            member);
     }
+    if (!has_type(source, "least", json_is_number_value) ||
+        !has_type(source, "bare", json_is_truth) || !has_type(source, "far", json_is_truth))
+        return err_set(err, ERR_CONFIG,
+                       "/least must be a number, /bare and /far must be true or false");
     rule->name = name;
     rule->least = json_number_value(json_object_get(source, "least"));
     rule->is_bare = json_is_true(json_object_get(source, "bare"));
@@ -257,7 +283,11 @@ struct scan {
     struct number numbers[NUMBERS_MAX];
     size_t numbers_n;
     size_t clause_from, clause_before, sentence_from;
-    long since_min; /* the clock as it was told last; -1: not yet */
+    size_t looks;
+    bool has_unread; /* there are numbers that were not read, or not understood */
+    long since_min;  /* the clock as it was told last; -1: not yet */
+    long first_min;  /* as it was told first */
+    size_t first_at;
 };
 
 static char lower(char c)
@@ -352,8 +382,15 @@ static bool step_on(const struct scan *s, size_t *at)
     return true;
 }
 
+static bool is_number(const struct scan *s, size_t at)
+{
+    struct quantity unused;
+
+    return quantity_read(s->text, s->len, at, &unused);
+}
+
 /* "600万个注册邮箱账号", "12,000 customer records": the noun that is counted stands a little behind. */
-static const struct unit_word *noun_behind(const struct scan *s, size_t *at)
+static const struct unit_word *noun_behind(struct scan *s, size_t *at)
 {
     size_t i = *at;
     bool is_counted = is_letter(i < s->len ? s->text[i] : ' ') || stands_at(s, i, "个", 3);
@@ -364,6 +401,10 @@ static const struct unit_word *noun_behind(const struct scan *s, size_t *at)
         if (word && word->unit != s->f->minutes) {
             *at = i + word->len;
             return word;
+        }
+        if (word || (steps > 0 && is_number(s, i))) {
+            s->has_unread = true; /* "one hundred and fifty thousand", "120个营业厅停电3小时" */
+            return NULL;
         }
         if (!step_on(s, &i))
             return NULL;
@@ -383,7 +424,7 @@ static bool stands_alone(const struct scan *s, size_t at)
 }
 
 /* The word that says what is counted; *at moves behind it when it stands there. */
-static const struct unit_word *unit_of(const struct scan *s, size_t from, size_t *at)
+static const struct unit_word *unit_of(struct scan *s, size_t from, size_t *at)
 {
     size_t behind = skip_blanks(s, *at);
     const struct unit_word *word = longest_at(s, behind, PLACE_BEHIND);
@@ -418,12 +459,28 @@ static void add_number(struct scan *s, const struct number *number)
         last->to = number->to;
         return;
     }
-    if (s->numbers_n == NUMBERS_MAX)
+    if (s->numbers_n == NUMBERS_MAX) {
+        s->has_unread = true;
         return;
+    }
     s->numbers[s->numbers_n] = *number;
     s->numbers[s->numbers_n].clause_from = s->clause_from;
     s->numbers[s->numbers_n].clause_before = s->clause_before;
     s->numbers[s->numbers_n++].sentence_from = s->sentence_from;
+}
+
+/* "2 345 678", "1，234，567": the digits before it belong to it. */
+static bool is_rest_of_number(const struct scan *s, size_t at)
+{
+    size_t before = at;
+
+    if (s->text[at] < '0' || s->text[at] > '9')
+        return false;
+    if (before >= 3 && memcmp(s->text + before - 3, "\xEF\xBC\x8C", 3) == 0)
+        before -= 3;
+    else if (before > 0 && strchr(" ,-", s->text[before - 1]))
+        before--;
+    return before < at && before > 0 && s->text[before - 1] >= '0' && s->text[before - 1] <= '9';
 }
 
 /* Takes the number at `at`; returns where to go on, `at` when there is none. */
@@ -434,6 +491,10 @@ static size_t take_number(struct scan *s, size_t at)
 
     if (!quantity_read(s->text, s->len, at, &q))
         return at;
+    if (++s->looks > LOOKS_MAX || is_rest_of_number(s, at)) {
+        s->has_unread = true;
+        return q.end;
+    }
     word = unit_of(s, at, &q.end);
     if (!word)
         return q.end;
@@ -520,6 +581,20 @@ static bool is_until(const struct scan *s, size_t from, size_t to)
     return false;
 }
 
+/* Between two clocks: then they are not of one day. */
+static bool names_day(const struct scan *s, size_t from, size_t to)
+{
+    static const char *const words[] = {"日",   "号",        "第二天", "隔天",    "翌",
+                                        "次",   "天后",      "明",     "今早",    "今晨",
+                                        "next", "following", "day",    "morning", "later"};
+
+    for (size_t at = from; at < to; at++)
+        for (size_t i = 0; i < ARRAY_LEN(words); i++)
+            if (stands_at(s, at, words[i], strlen(words[i])))
+                return true;
+    return false;
+}
+
 static size_t take_clock(struct scan *s, size_t at)
 {
     long now_min;
@@ -528,13 +603,20 @@ static size_t take_clock(struct scan *s, size_t at)
     if (end == at)
         return at;
     if (s->since_min >= 0 && s->f->minutes < UNITS_MAX && is_until(s, at, end)) {
-        double minutes = (double)((now_min - s->since_min + 2880) % 1440);
+        double least = (double)((now_min - s->since_min + 2880) % 1440);
+        double most = (double)((now_min - s->first_min + 2880) % 1440);
 
-        add_number(s, &(struct number){.at_least = minutes,
-                                       .at_most = minutes,
+        if (names_day(s, s->first_at, at))
+            most = INFINITY;
+        add_number(s, &(struct number){.at_least = least,
+                                       .at_most = most > least ? most : least,
                                        .unit = s->f->minutes,
                                        .from = at,
                                        .to = end});
+    }
+    if (s->since_min < 0) {
+        s->first_min = now_min;
+        s->first_at = end;
     }
     s->since_min = now_min;
     return end;
@@ -618,7 +700,7 @@ static enum told told_of(const struct scan *s, const struct number *n, const str
 
     if (n->unit != rule->unit || n->at_most < rule->least ||
         any_stands(s, rule->not_of, rule->not_of_n, from, n->clause_to) ||
-        any_stands(s, rule->void_by, rule->void_by_n, 0, s->len))
+        any_stands(s, rule->void_by, rule->void_by_n, n->sentence_from, n->sentence_to))
         return TOLD_NOT;
     if (any_stands(s, rule->of, rule->of_n, from, n->clause_to))
         return TOLD_BY_CLAUSE;
@@ -629,13 +711,20 @@ static enum told told_of(const struct scan *s, const struct number *n, const str
     return rule->is_far && any_stands(s, rule->of, rule->of_n, 0, s->len) ? TOLD_BY_TEXT : TOLD_NOT;
 }
 
+/* The greatest is proven; what they may be together is not ruled out. */
 static void tell(struct figure *to, const struct number *n)
 {
     if (!to->is_told || n->at_least > to->at_least)
         to->at_least = n->at_least;
-    if (!to->is_told || n->at_most > to->at_most)
-        to->at_most = n->at_most;
+    to->at_most = to->is_told ? to->at_most + n->at_most : n->at_most;
     to->is_told = true;
+}
+
+/* A number of the unit that another place in the text explains better: it may be this figure all the same. */
+static void leave_open(struct figure *to, const struct number *n)
+{
+    if (to->is_told && n->at_most > to->at_most)
+        to->at_most = n->at_most;
 }
 
 /* A number is that figure of which it says so nearest by; a figure has those numbers which say so nearest by in their sentence. */
@@ -657,11 +746,26 @@ static bool is_nearest(const struct scan *s, enum told told[NUMBERS_MAX][FIGURES
     return true;
 }
 
+/* Of several texts the greatest. What was not all read rules nothing out. */
+static void join(struct figure *to, const struct figure *found, bool is_open)
+{
+    double most = is_open ? (double)INFINITY : found->at_most;
+
+    if (!found->is_told)
+        return;
+    if (!to->is_told || found->at_least > to->at_least)
+        to->at_least = found->at_least;
+    if (!to->is_told || most > to->at_most)
+        to->at_most = most;
+    to->is_told = true;
+}
+
 void figures_scan(const struct figures *f, const char *text, size_t len,
                   const struct word_places *places, struct figure_hits *hits)
 {
     enum told told[NUMBERS_MAX][FIGURES_MAX];
     struct scan s = {.f = f, .text = text, .len = len, .places = places, .since_min = -1};
+    struct figure_hits found = {0};
 
     find_numbers(&s);
     for (size_t i = 0; i < s.numbers_n; i++)
@@ -670,5 +774,11 @@ void figures_scan(const struct figures *f, const char *text, size_t len,
     for (size_t i = 0; i < s.numbers_n; i++)
         for (size_t r = 0; r < f->rules_n; r++)
             if (told[i][r] != TOLD_NOT && is_nearest(&s, told, i, r))
-                tell(&hits->figures[r], &s.numbers[i]);
+                tell(&found.figures[r], &s.numbers[i]);
+    for (size_t i = 0; i < s.numbers_n; i++)
+        for (size_t r = 0; r < f->rules_n; r++)
+            if (told[i][r] != TOLD_NOT && !is_nearest(&s, told, i, r))
+                leave_open(&found.figures[r], &s.numbers[i]);
+    for (size_t r = 0; r < f->rules_n; r++)
+        join(&hits->figures[r], &found.figures[r], s.has_unread || places->n == WORD_PLACES_MAX);
 }

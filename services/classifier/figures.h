@@ -8,12 +8,13 @@
  * A number with a unit (services/classifier/quantity.h) is a figure when a word list of "of" occurs in its clause; else, when in its sentence; else, of a
  * "far" figure, when in the text, and nothing in its sentence says what it is. "not": lists whose words in the clause say that it is not. "bare": only a clause that says
  * nothing of its own ("共265万元") looks at its sentence. "least": smaller numbers are no harm ("一名员工"). "unless": a number that
- * is told as that figure as near by is not this one. "void": lists that make it none anywhere in
- * the text ("没有转账"). Several mentions: the greatest. From … until, told by the clock ("14:07 … 到22:00恢复"), is a number of minutes.
+ * is told as that figure as near by is not this one. "void": lists that make it none in its
+ * sentence ("没有转账"). Several mentions: at least the greatest, at most all together. From … until, told by the clock ("14:07 … 到22:00恢复"), is a number of minutes.
  *
  * Threads     struct figures is immutable after figures_load(): any thread.
  * Ownership   Borrows the words and the source document.
- * Bounds      FIGURES_MAX figures, 32 numbers a text: the first ones count. Scanning allocates nothing.
+ * Bounds      FIGURES_MAX figures; 32 numbers and 128 looks a text: when there are more, or one that is not understood, nothing is ruled out (at_most is
+ *             infinite). Scanning allocates nothing.
  * Errors      ERR_CONFIG with the place.
  */
 #ifndef SERVICES_CLASSIFIER_FIGURES_H

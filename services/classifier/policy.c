@@ -534,7 +534,7 @@ static bool compile_hint(struct policy *p, struct err *err)
 
 static bool read_words(struct policy *p, json_t *doc, struct err *err)
 {
-    return CHECK_MEMBERS(doc, err, "traditional", "lists", "together", "denial") &&
+    return CHECK_MEMBERS(doc, err, "traditional", "lists", "plain", "together", "denial") &&
            words_load(&p->words, doc, err);
 }
 

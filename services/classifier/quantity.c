@@ -154,6 +154,8 @@ static const struct numeral english[] = {
     {"twelve", 12},  {"twenty", 20}, {"thirty", 30}, {"forty", 40}, {"fifty", 50},
 };
 static const struct numeral several[] = {
+    {"hundreds of millions of", 1e8},
+    {"tens of millions of", 1e7},
     {"hundreds of thousands of", 1e5},
     {"tens of thousands of", 1e4},
     {"millions of", 1e6},
@@ -167,10 +169,11 @@ static const struct numeral several[] = {
     {"数", 1},
 };
 static const struct numeral multipliers[] = {
-    {"千万", 1e7},    {"百万", 1e6},  {"十万", 1e5},     {"千亿", 1e11},   {"百亿", 1e10},
-    {"十亿", 1e9},    {"万亿", 1e12}, {"万", 1e4},       {"亿", 1e8},      {"十", 10},
-    {"百", 100},      {"千", 1000},   {"thousand", 1e3}, {"million", 1e6}, {"billion", 1e9},
-    {"hundred", 100}, {"k", 1e3},     {"bn", 1e9},
+    {"千万", 1e7},    {"百万", 1e6},  {"十万", 1e5},     {"千亿", 1e11},     {"百亿", 1e10},
+    {"十亿", 1e9},    {"万亿", 1e12}, {"万", 1e4},       {"亿", 1e8},        {"十", 10},
+    {"百", 100},      {"千", 1000},   {"thousand", 1e3}, {"million", 1e6},   {"billion", 1e9},
+    {"hundred", 100}, {"k", 1e3},     {"bn", 1e9},       {"w", 1e4},         {"m", 1e6},
+    {"mn", 1e6},      {"mln", 1e6},   {"millions", 1e6}, {"thousands", 1e3},
 };
 
 static bool take_numeral(struct cursor *c, const struct numeral *list, size_t n, double *ret)
@@ -317,7 +320,7 @@ static bool read_several(struct cursor *c, struct quantity *ret)
         unit *= more;
     ret->at_least = unit;
     ret->at_most = 10 * unit - 1;
-    return true;
+    return unit <= VALUE_MAX;
 }
 
 /* "1.2万", "2 million", "30多万": one number and what multiplies it. */

@@ -31,6 +31,7 @@ struct words {
     size_t lists_n, ids_n; /* combinations follow the lists */
     uint16_t together[WORD_IDS_MAX][WORD_TOGETHER_MAX];
     size_t together_n[WORD_IDS_MAX];
+    bool is_plain[WORD_IDS_MAX]; /* no denial counts */
     long reach;
     uint16_t *simplified; /* of each character of the BMP; 0: itself */
     struct word *words;
@@ -151,6 +152,22 @@ static bool load_lists(struct words *w, json_t *lists, struct err *err)
             return false;
     }
     w->lists_n = w->ids_n;
+    return true;
+}
+
+static bool load_plain(struct words *w, const json_t *plain, struct err *err)
+{
+    const json_t *item;
+    size_t i, id;
+
+    if (plain && !json_is_array(plain))
+        return err_set(err, ERR_CONFIG, "/plain: must be a list of lists' names");
+    json_array_foreach(plain, i, item)
+    {
+        if (!json_is_string(item) || !find_name(w, json_string_value(item), w->lists_n, &id))
+            return err_set(err, ERR_CONFIG, "/plain/%zu: must be the name of a list", i);
+        w->is_plain[id] = true;
+    }
     return true;
 }
 
@@ -312,6 +329,7 @@ bool words_load(struct words **ret, json_t *source, struct err *err)
     if (!w->words)
         return err_memory(err);
     if (!load_lists(w, json_object_get(source, "lists"), err) ||
+        !load_plain(w, json_object_get(source, "plain"), err) ||
         !load_together(w, json_object_get(source, "together"), err) ||
         !load_denial(w, json_object_get(source, "denial"), err) ||
         !load_traditional(w, json_object_get(source, "traditional"), err) || !build_trie(w, err))
@@ -538,7 +556,9 @@ static void hit(struct scan *s, const struct word *word, size_t at, size_t end)
 {
     struct word_hit *to = &s->hits->hits[word->kind];
 
-    if ((s->in_sentence[word->kind] && !s->places) || denied_before(s) || denied_after(s, end))
+    if (s->in_sentence[word->kind] && !s->places)
+        return;
+    if (!s->w->is_plain[word->kind] && (denied_before(s) || denied_after(s, end)))
         return;
     note_place(s->places, word->kind, at);
     if (s->in_sentence[word->kind])

@@ -3,6 +3,7 @@
  *
  *     "lists":    {"leak": ["泄露", "leaked", …], "customer": ["客户资料", …]}     a word of the list occurs
  *     "together": {"customer_leak": ["customer", "leak"]}                         each list has a word in one and the same sentence
+ *     "plain":    ["unknown_number", …]                                           lists whose words no denial takes back
  *     "traditional": {"from": "國體…", "to": "国体…"}                             characters of `from` are read as those of `to` (words_normalise())
  *     "denial":   {"nothing_found": ["未发现", …], "not": ["未", "no", …], "ends": ["导致", …], "never": ["未授权", …], "after": ["风险", …], "reach": 10}
  *

@@ -1,6 +1,8 @@
 /* figures: which quantities of a text are harm, by the deployed policy's units and figures. */
 #include "tests/support/test.h"
 
+#include <math.h>
+
 #include "services/classifier/policy.h"
 
 static struct policy *policy;
@@ -18,11 +20,15 @@ static const struct row {
     {"收银系统瘫痪十余天", "outage_minutes", 14400, 28800},
     {"14:07存储报警,官网打不开,到22:00才恢复。", "outage_minutes", 473, 473},
     {"上午10点系统宕机,下午3点恢复。", "outage_minutes", 300, 300},
-    {"23:30断电宕机,次日1:00恢复", "outage_minutes", 90, 90},
+    {"23:30断电宕机,次日1:00恢复", "outage_minutes", 90, INFINITY},
     {"The portal was down for more than 3 hours.", "outage_minutes", 180, 240},
     {"The system was down from 10:00 to 3 pm", "outage_minutes", -1, 0},
     {"服务器瘫痪,对方要求24小时内付款。", "outage_minutes", -1, 0},
     {"2023年11月12日系统瘫痪。", "outage_minutes", -1, 0},
+    /* more clocks than two, or another day: what is not sure is not ruled out */
+    {"13:00官网无法访问,18:30厂家到场,19:30恢复。", "outage_minutes", 60, 390},
+    {"官网9月10日14:00无法访问,9月12日14:30才恢复。", "outage_minutes", 30, INFINITY},
+    {"官网中断10分钟。当天多次中断,累计26小时。", "outage_minutes", 1560, 1570},
     {"培训持续3小时。", "outage_minutes", -1, 0},
     {"未发现业务中断3小时的情况", "outage_minutes", -1, 0},
     {"网页出现不雅内容约12秒。", "illegal_content_minutes", 0.2, 0.2},
@@ -38,20 +44,31 @@ static const struct row {
     {"客户信息2023年被泄露。", "personal_records_persons", -1, 0},
     {"會員資料外洩,約三十五萬筆", "personal_records_persons", 350000, 350000},
     {"一名员工泄露了客户资料。", "personal_records_persons", -1, 0},
-    {"发出约100万条短信,其中1万名客户资料外泄。", "personal_records_persons", 1e4, 1e4},
+    {"发出约100万条短信,其中1万名客户资料外泄。", "personal_records_persons", 1e4, 1e6},
     {"未来科技客户数据泄露。", "personal_records_persons", -1, 0},
+    /* several mentions, one of them nearer */
+    {"网上公开了500条客户信息,黑客称手里共有300万条。", "personal_records_persons", 500, 3e6},
+    {"泄露了120w条客户信息。", "personal_records_persons", 1.2e6, 1.2e6},
+    {"12m customer records were stolen", "personal_records_persons", 1.2e7, 1.2e7},
+    {"泄露客户信息1，234，567条", "personal_records_persons", -1, 0},
+    {"2 345 678 customer records were leaked", "personal_records_persons", -1, 0},
     {"本公司有员工5000人。", "personal_records_persons", -1, 0},
     /* how many are hit */
     {"商城停服,影响客户800多万。", "people_affected", 8e6, 9e6},
     {"系统瘫痪,近千名患者等候。", "people_affected", 900, 999},
     {"An outage hit 3,000 customers", "people_affected", 3000, 3000},
+    {"首批受影响用户20人,总数已达15万人。", "people_affected", 20, 150020},
+    {"系统中断影响A市6万用户、B市5万用户。", "people_affected", 60000, 110000},
+    {"one hundred and fifty thousand customers were affected", "people_affected", 50000, INFINITY},
     {"系统被攻破,牵涉802人。", "people_affected", -1, 0},
     {"100多台电脑断网,遭到攻击。", "workstations_out", 100, 200},
     {"Ransomware encrypted 35 laptops", "workstations_hit", 35, 35},
     /* how much money */
     {"被骗走2670万元。", "direct_loss_cny", 2.67e7, 2.67e7},
-    {"分两笔汇出85万和180万元,共265万元。", "direct_loss_cny", 2.65e6, 2.65e6},
+    {"分两笔汇出85万和180万元,共265万元。", "direct_loss_cny", 2.65e6, 4.45e6},
     {"骗走约356.9万美元", "direct_loss_cny", 3.569e6 * 6, 3.569e6 * 8},
+    {"分两次转走300万元和280万元。", "direct_loss_cny", 3e6, 5.8e6},
+    {"财务没有转账。但随后被黑客盗走了800万元。", "direct_loss_cny", 8e6, 8e6},
     {"损失超过亿元", "direct_loss_cny", 1e8, 2e8},
     {"直接经济损失不足五百万元。", "direct_loss_cny", 0, 4999999},
     {"We lost RMB 5 million to a scam.", "direct_loss_cny", 5e6, 5e6},
@@ -89,6 +106,27 @@ static void check(void **state)
         fail_msg("%s is %f to %f", row->figure, got->at_least, got->at_most);
 }
 
+/* More numbers than are kept: what was read stays, and nothing is ruled out. */
+static void a_long_text_rules_nothing_out(void **state)
+{
+    AUTO(buf_done) struct buf text;
+    struct figure_hits hits = {0};
+    struct word_hits words = {0};
+    struct word_places places;
+    size_t id;
+
+    (void)state;
+    buf_init(&text, 16000);
+    buf_str(&text, "客户信息泄露20条。");
+    for (int i = 0; i < 40; i++)
+        buf_printf(&text, "第%d步用时%d分钟;", i, i);
+    words_scan(policy->words, text.data, text.len, &words, &places);
+    figures_scan(policy->figures, text.data, text.len, &places, &hits);
+    assert_true(figures_find(policy->figures, "personal_records_persons", &id));
+    assert_true(hits.figures[id].is_told && hits.figures[id].at_least == 20 &&
+                isinf(hits.figures[id].at_most));
+}
+
 static const struct bad_row {
     const char *name, *source, *place;
 } bad_rows[] = {
@@ -104,6 +142,14 @@ static const struct bad_row {
      "/figures/f: /of/0"},
     {"nothing that tells of it",
      "{\"units\":{\"m\":{\"h\":1}},\"figures\":{\"f\":{\"unit\":\"m\"}}}", "/figures/f: /of"},
+    {"lists that are none",
+     "{\"units\":{\"m\":{\"h\":1}},\"figures\":{\"f\":{\"unit\":\"m\",\"of\":\"leak\"}}}",
+     "/figures/f: /of must be a list"},
+    {"a truth that is none",
+     "{\"units\":{\"m\":{\"h\":1}},\"figures\":{\"f\":{\"unit\":\"m\",\"bare\":\"yes\"}}}",
+     "/figures/f: /least must be"},
+    {"words that are none", "{\"units\":{\"m\":{\"h\":1}},\"nouns\":{\"m\":\"x\"}}",
+     "/nouns/m: must be"},
     {"a member that is not known",
      "{\"units\":{\"m\":{\"h\":1}},\"figures\":{\"f\":{\"unit\":\"m\",\"off\":[]}}}",
      "/figures/f: /off"},
@@ -134,6 +180,7 @@ int main(void)
         return EXIT_FAILURE;
     }
     TEST_ADD_ROWS(&list, rows, check);
+    TEST_ADD(&list, a_long_text_rules_nothing_out);
     TEST_ADD_ROWS(&list, bad_rows, refuses);
     failed = test_run("classifier figures", &list);
     policy_unref(policy);

@@ -38,6 +38,16 @@ static const char *level_of(const struct regime_grade *grade)
     return grade->has_level ? level_table.values[grade->level].text : NULL;
 }
 
+static const struct regime_grade *regime_of(const struct incident_classified *body,
+                                            const char *name)
+{
+    for (size_t i = 0; i < body->regimes_n; i++)
+        if (strcmp(body->regimes[i].regime, name) == 0)
+            return &body->regimes[i];
+    fail_msg("there is no regime %s", name);
+    return NULL;
+}
+
 static void check_text(const char *what, const char *got, json_t *want)
 {
     const char *text = json_string_value(want);
@@ -48,17 +58,16 @@ static void check_text(const char *what, const char *got, json_t *want)
 
 static void check_grade(const struct incident_classified *body, json_t *expected)
 {
-    json_t *regimes = json_object_get(expected, "regimes");
+    json_t *regimes = json_object_get(expected, "regimes"), *want;
+    const char *name;
 
     check_text("category", category_table.values[body->category].text,
                json_object_get(expected, "category"));
     check_text("gbt20986", gbt20986_table.values[body->gbt20986->name].text,
                json_object_get(expected, "gbt20986"));
     check_text("level", level_table.values[body->level].text, json_object_get(expected, "level"));
-    for (size_t i = 0; i < body->regimes_n; i++)
-        if (json_object_get(regimes, body->regimes[i].regime))
-            check_text(body->regimes[i].regime, level_of(&body->regimes[i]),
-                       json_object_get(regimes, body->regimes[i].regime));
+    json_object_foreach(regimes, name, want)
+        check_text(name, level_of(regime_of(body, name)), want);
     if (json_object_get(expected, "sub"))
         check_text("sub", body->gbt20986->sub, json_object_get(expected, "sub"));
     if (json_object_get(expected, "needs_human"))
