@@ -287,7 +287,8 @@ struct scan {
     bool has_unread; /* there are numbers that were not read, or not understood */
     long since_min;  /* the clock as it was told last; -1: not yet */
     long first_min;  /* as it was told first */
-    size_t first_at;
+    bool has_day;    /* a day was named since */
+    size_t day_from; /* looked at up to here */
 };
 
 static char lower(char c)
@@ -602,11 +603,17 @@ static size_t take_clock(struct scan *s, size_t at)
 
     if (end == at)
         return at;
+    if (++s->looks > LOOKS_MAX) {
+        s->has_unread = true;
+        return end;
+    }
     if (s->since_min >= 0 && s->f->minutes < UNITS_MAX && is_until(s, at, end)) {
         double least = (double)((now_min - s->since_min + 2880) % 1440);
         double most = (double)((now_min - s->first_min + 2880) % 1440);
 
-        if (names_day(s, s->first_at, at))
+        s->has_day = s->has_day || names_day(s, s->day_from, at);
+        s->day_from = at;
+        if (s->has_day)
             most = INFINITY;
         add_number(s, &(struct number){.at_least = least,
                                        .at_most = most > least ? most : least,
@@ -616,7 +623,7 @@ static size_t take_clock(struct scan *s, size_t at)
     }
     if (s->since_min < 0) {
         s->first_min = now_min;
-        s->first_at = end;
+        s->day_from = end;
     }
     s->since_min = now_min;
     return end;

@@ -38,22 +38,22 @@ static const char *level_of(const struct regime_grade *grade)
     return grade->has_level ? level_table.values[grade->level].text : NULL;
 }
 
-static const struct regime_grade *regime_of(const struct incident_classified *body,
-                                            const char *name)
-{
-    for (size_t i = 0; i < body->regimes_n; i++)
-        if (strcmp(body->regimes[i].regime, name) == 0)
-            return &body->regimes[i];
-    fail_msg("there is no regime %s", name);
-    return NULL;
-}
-
 static void check_text(const char *what, const char *got, json_t *want)
 {
     const char *text = json_string_value(want);
 
     if ((text == NULL) != (got == NULL) || (text && strcmp(text, got) != 0))
         fail_msg("%s is %s, not %s", what, got ? got : "none", text ? text : "none");
+}
+
+static void check_regime(const struct incident_classified *body, const char *name, json_t *want)
+{
+    for (size_t i = 0; i < body->regimes_n; i++)
+        if (strcmp(body->regimes[i].regime, name) == 0) {
+            check_text(name, level_of(&body->regimes[i]), want);
+            return;
+        }
+    fail_msg("there is no regime %s", name);
 }
 
 static void check_grade(const struct incident_classified *body, json_t *expected)
@@ -66,8 +66,7 @@ static void check_grade(const struct incident_classified *body, json_t *expected
     check_text("gbt20986", gbt20986_table.values[body->gbt20986->name].text,
                json_object_get(expected, "gbt20986"));
     check_text("level", level_table.values[body->level].text, json_object_get(expected, "level"));
-    json_object_foreach(regimes, name, want)
-        check_text(name, level_of(regime_of(body, name)), want);
+    json_object_foreach(regimes, name, want) check_regime(body, name, want);
     if (json_object_get(expected, "sub"))
         check_text("sub", body->gbt20986->sub, json_object_get(expected, "sub"));
     if (json_object_get(expected, "needs_human"))
