@@ -614,7 +614,7 @@ static size_t take_clock(struct scan *s, size_t at)
         s->has_day = s->has_day || names_day(s, s->day_from, at);
         s->day_from = at;
         if (s->has_day)
-            most = INFINITY;
+            most = HUGE_VAL;
         add_number(s, &(struct number){.at_least = least,
                                        .at_most = most > least ? most : least,
                                        .unit = s->f->minutes,
@@ -756,7 +756,7 @@ static bool is_nearest(const struct scan *s, enum told told[NUMBERS_MAX][FIGURES
 /* Of several texts the greatest. What was not all read rules nothing out. */
 static void join(struct figure *to, const struct figure *found, bool is_open)
 {
-    double most = is_open ? (double)INFINITY : found->at_most;
+    double most = is_open ? HUGE_VAL : found->at_most;
 
     if (!found->is_told)
         return;

@@ -830,6 +830,7 @@ static void check_merge(void **state)
     AUTO(auto_json) json_t *got = NULL;
     AUTO(auto_json) json_t *after = NULL;
 
+    assert_true(first_doc && second_doc);
     assert_ok(facts_merge(&merged, &first, &arena, &err) &&
                   facts_merge(&merged, &second, &arena, &err),
               &err);
