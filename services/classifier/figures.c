@@ -701,12 +701,15 @@ static bool says_nothing_else(const struct scan *s, const struct number *n)
 
 static enum told told_of(const struct scan *s, const struct number *n, const struct rule *rule)
 {
-    bool is_bare = says_nothing_else(s, n);
-    /* "转出两笔,共265万元": a bare clause belongs to the one before it. */
-    size_t from = is_bare ? n->clause_before : n->clause_from;
+    bool is_bare;
+    size_t from;
 
-    if (n->unit != rule->unit || n->at_most < rule->least ||
-        any_stands(s, rule->not_of, rule->not_of_n, from, n->clause_to) ||
+    if (n->unit != rule->unit || n->at_most < rule->least)
+        return TOLD_NOT;
+    /* "转出两笔,共265万元": a bare clause belongs to the one before it. */
+    is_bare = says_nothing_else(s, n);
+    from = is_bare ? n->clause_before : n->clause_from;
+    if (any_stands(s, rule->not_of, rule->not_of_n, from, n->clause_to) ||
         any_stands(s, rule->void_by, rule->void_by_n, n->sentence_from, n->sentence_to))
         return TOLD_NOT;
     if (any_stands(s, rule->of, rule->of_n, from, n->clause_to))
