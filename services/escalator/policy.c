@@ -255,15 +255,16 @@ static bool check_duty(const struct policy *p, const char *regime, const struct 
 static bool find_regime(void *ctx, const char *name, size_t *ret_id)
 {
     struct policy *p = ctx;
+    size_t size = strlen(name) + 1;
     char *copy;
 
     for (*ret_id = 0; *ret_id < p->regimes_n; (*ret_id)++)
         if (strcmp(p->regimes[*ret_id], name) == 0)
             return true;
-    copy = p->regimes_n < REGIMES_MAX ? arena_take(&p->arena, strlen(name) + 1) : NULL;
+    copy = p->regimes_n < REGIMES_MAX ? arena_take(&p->arena, size) : NULL;
     if (!copy)
         return false;
-    p->regimes[p->regimes_n++] = strcpy(copy, name);
+    p->regimes[p->regimes_n++] = memcpy(copy, name, size);
     return true;
 }
 
