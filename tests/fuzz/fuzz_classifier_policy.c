@@ -15,12 +15,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char said[] =
     "我公司服务器没有泄露,但客户资料被窃取。Our files were not leaked; the server is down.";
 
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
 static void require_reason(const struct err *err)
 {
     require(err->kind == ERR_CONFIG && err->text[0] != '\0');
@@ -40,19 +34,6 @@ static void try_words(json_t *doc)
     words_scan(w, said, strlen(said), &hits, NULL);
     for (size_t id = 0; id < words_count(w); id++)
         require(words_find(w, words_name(w, id), &found) && found == id);
-}
-
-static struct policy *deployed(void)
-{
-    static struct policy *policy;
-    char path[DEPLOYED_PATH_MAX];
-    struct err err = {0};
-
-    if (policy)
-        return policy;
-    deployed_path(path, "");
-    require(policy_load(&policy, path, &err));
-    return policy;
 }
 
 static bool is_found(const void *ctx, size_t id)

@@ -8,25 +8,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void require(bool holds)
-{
-    if (!holds)
-        abort();
-}
-
-static struct policy *deployed(void)
-{
-    static struct policy *policy;
-    char path[DEPLOYED_PATH_MAX];
-    struct err err = {0};
-
-    if (policy)
-        return policy;
-    deployed_path(path, "");
-    require(policy_load(&policy, path, &err));
-    return policy;
-}
-
 /* The decision as the bytes that would be published. */
 static void write_grade(struct buf *out, const struct classify_input *in, struct arena *arena)
 {
