@@ -73,6 +73,7 @@ struct event {
         struct report_supplemented *report_supplemented;
         struct incident_classified *incident_classified; /* also reclassified */
         struct incident_linked *incident_linked;
+        struct incident_challenged *incident_challenged;
         struct action_acknowledged *action_acknowledged;
         struct action_step *action_step;
         struct action_with_reason *action_with_reason;

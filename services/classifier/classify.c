@@ -388,8 +388,9 @@ static bool choose(struct work *w)
 bool classify(const struct policy *policy, const struct classify_input *in, struct arena *arena,
               struct incident_classified *ret, struct err *err)
 {
-    const struct grading body = {in->summary, (struct facts *)(uintptr_t)in->facts,
-                                 (struct profile *)(uintptr_t)in->profile};
+    const struct grading body = {.summary = in->summary,
+                                 .facts = (struct facts *)(uintptr_t)in->facts,
+                                 .profile = (struct profile *)(uintptr_t)in->profile};
     struct work w = {.policy = policy, .in = in, .arena = arena, .ret = ret};
 
     w.view =

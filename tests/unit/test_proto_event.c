@@ -10,6 +10,7 @@
     "\"enterprise_id\":\"0b0f2a60-0000-7000-8000-000000000001\",\"incident_id\":\"" INCIDENT "\"," \
     "\"occurred_at\":\"2026-11-22T03:00:00.000Z\"}"
 #define EVENT_ID "00000000-0000-8000-8000-00000000000a"
+#define HASH     "9c1185a5c5e9fc54612808977ee8f548b2258d31a0f5d9a5f1f8f4d0f6f7d1c2"
 
 static const struct record_row {
     const char *name, *type, *id, *key, *value;
@@ -106,8 +107,10 @@ static void parts_stand_in_the_record_as_they_came(void **state)
     static const char body[] =
         "{\"linked_incident_ids\":[\"" EVENT_ID
         "\"],\"indicator\":null,\"later\":{\"x\": [1, 2.50]},"
-        "\"campaign_id\":\"" EVENT_ID
-        "\",\"why\":\"w\",\"drill\":false,\"enterprise_id\":\"" EVENT_ID "\","
+        "\"campaign\":{\"campaign_id\":\"" EVENT_ID
+        "\",\"enterprises\":2,\"incidents\":2},\"opens\":true,\"rule\":\"r\",\"zh\":\"z\","
+        "\"en\":\"e\",\"policy_version\":\"" HASH "\","
+        "\"drill\":false,\"enterprise_id\":\"" EVENT_ID "\","
         "\"incident_id\":\"" INCIDENT "\",\"occurred_at\":\"2026-11-22T03:00:00.000Z\"}";
     struct event_record rec = {.type = "incident.linked",
                                .id = EVENT_ID,
@@ -122,7 +125,7 @@ static void parts_stand_in_the_record_as_they_came(void **state)
 
     (void)state;
     assert_ok(event_decode(&with, &rec, &err), &err);
-    assert_int_equal(json_object_size(with.doc), 9);
+    assert_int_equal(json_object_size(with.doc), 13);
     rec.without_doc = true;
     assert_ok(event_decode(&without, &rec, &err), &err);
     assert_null(without.doc);
