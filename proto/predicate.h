@@ -3,6 +3,7 @@
  * evaluated in three-valued logic.
  *
  *     {"all": [P, …]}  {"any": [P, …]}  {"not": P}
+ *     {"is": "name"}                                              a condition that the view names
  *     {"at": "/facts/impact/outage_minutes", "ge": "2 h"}         lt le gt ge; a measured number has its unit: min h d, persons, CNY
  *     {"at": "/facts/system/servers_hit", "ge": 1}                a count has none
  *     {"at": "/facts/system/site_class", "eq": "enterprise"}      eq ne with a number, text or boolean
@@ -18,10 +19,11 @@
  * Unknown     What is not there makes the comparison TRI_UNKNOWN, never false: unknown is not false. `exists` is always known. all, any and not are
  *             Kleene's. A regular expression that needs more than its bound of steps is unknown, too.
  * Threads     A compiled predicate is immutable: any thread.
+ * Named       {"is": …} is compiled as what it stands for.
  * Ownership   predicate_free() frees; nothing of the source JSON is kept. Shapes and tables of the view are static.
  * Bounds      PREDICATE_NODES_MAX nodes, depth 16, 3 objects on a pointer's way. Evaluation allocates nothing (a regular expression: PCRE2's own, freed
  *             at once) and is linear in the program.
- * Errors      ERR_CONFIG naming the place inside the expression and what is legal there: pointers to what does not exist, values that a field can never
+ * Errors      ERR_INPUT with the place inside the expression and what is legal there: pointers to what does not exist, values that a field can never
  *             have, numbers without their unit.
  */
 #ifndef PROTO_PREDICATE_H
@@ -53,6 +55,7 @@ struct predicate_view {
     const struct shape *shape;
     const struct predicate_names *names;
     size_t names_n;
+    const json_t *conditions; /* object of conditions by name; NULL: none */
 };
 
 /* What it is evaluated over. The functions are asked for the names of their kind; a kind that the view does not have may be NULL. */
@@ -82,6 +85,13 @@ bool predicate_compile(struct predicate **ret, const struct predicate_view *view
                        const json_t *expression, struct err *err) MUST_CHECK;
 void predicate_free(struct predicate *p);
 DEFINE_AUTO(auto_predicate, struct predicate, predicate_free)
+
+/*
+ * Can `p` be true while `unless` (NULL: none) is not? False only when that is proven: found without any input, by trying what each pointer may be.
+ * Texts and lists are taken to answer every comparison independently, and more than PREDICATE_STEPS_MAX steps are not taken: then true.
+ */
+#define PREDICATE_STEPS_MAX 200000
+bool predicate_can_hold(const struct predicate *p, const struct predicate *unless);
 
 enum tri predicate_eval(const struct predicate *p, const struct predicate_input *in,
                         struct predicate_reads *reads);

@@ -73,6 +73,24 @@ bool err_at(struct err *err, const char *pointer, const char *fmt, ...)
     return false;
 }
 
+bool err_under(struct err *err, const char *fmt, ...)
+{
+    char pointer[2 * sizeof(err->pointer)];
+    va_list args;
+    int len;
+
+    if (!err)
+        return false;
+    va_start(args, fmt);
+    len = vsnprintf(pointer, sizeof(err->pointer), fmt, args);
+    va_end(args);
+    if (len < 0 || (size_t)len >= sizeof(err->pointer))
+        len = len < 0 ? 0 : (int)sizeof(err->pointer) - 1;
+    (void)snprintf(pointer + len, sizeof(pointer) - (size_t)len, "%s", err->pointer);
+    copy_cut(err->pointer, sizeof(err->pointer), pointer);
+    return false;
+}
+
 bool err_memory(struct err *err)
 {
     return err_set(err, ERR_FATAL, "out of memory");

@@ -37,6 +37,9 @@ bool err_wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* ERR_INPUT with the pointer at fault. Returns false. */
 bool err_at(struct err *err, const char *pointer, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* The value at fault lies inside another: puts that one's place in front of the pointer. Returns false. */
+bool err_under(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 /* ERR_FATAL "out of memory". Returns false. */
 bool err_memory(struct err *err);
 

@@ -255,8 +255,11 @@ struct merging {
 static void merging_begin(struct merging *m, const struct case_file *c, const struct policy *policy,
                           struct arena *arena)
 {
+    const struct report_submitted *report = first_report(c);
+
     *m = (struct merging){.c = c, .policy = policy, .arena = arena};
     m->in.facts = &m->facts;
+    m->in.reported_at = report ? report->occurred_at : 0;
 }
 
 static bool merge_input(struct merging *m, size_t i, struct err *err)

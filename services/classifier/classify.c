@@ -228,7 +228,8 @@ static void add_missing(struct work *w, const struct regime *regime, const struc
         w->ret->missing_n++;
         *m = (struct missing){.pointer = pointer, .regime = regime->id};
     }
-    SHAPE_SET(m, level, rule->level);
+    if (rule->has_level)
+        SHAPE_SET(m, level, rule->level);
     m->zh = rule->missing_zh;
     m->en = rule->missing_en;
 }
@@ -242,8 +243,11 @@ static bool explain(struct work *w, const struct regime *regime, const enum tri 
     for (size_t i = 0; i < regime->rules_n; i++) {
         const struct rule *rule = &regime->rules[i];
         bool gave_level = rule->has_level && grade->has_level && rule->level == grade->level;
-        bool could_raise = rule->has_level && rule->level > grade->level; /* none is as `general` */
-        bool fired = tris[i] == TRI_TRUE && (gave_level || rule->needs_human);
+        bool could_raise =
+            (rule->has_level && rule->level > grade->level) || /* none is as `general` */
+            (rule->is_reportable && !(grade->has_reportable && grade->reportable));
+        bool fired =
+            tris[i] == TRI_TRUE && (gave_level || rule->is_reportable || rule->needs_human);
         struct predicate_reads reads = {0};
 
         if (!fired && !(tris[i] == TRI_UNKNOWN && could_raise))
@@ -257,32 +261,95 @@ static bool explain(struct work *w, const struct regime *regime, const enum tri 
     return true;
 }
 
-static bool grade_regime(struct work *w, const struct regime *regime, struct regime_grade *grade)
+static bool is_in_force(const struct rule *rule, int64_t reported_at)
 {
-    enum tri tris[POLICY_RULES_MAX];
+    return rule->from_ms <= reported_at && reported_at < rule->until_ms;
+}
 
-    grade->regime = regime->id;
-    SHAPE_SET(grade, needs_human, false);
+/* The highest level that is proven; of rules that ask no person when `sure`. False: none. */
+static bool find_level(const struct regime *regime, const enum tri *tris, bool sure,
+                       enum level *ret)
+{
+    bool found = false;
+
     for (size_t i = 0; i < regime->rules_n; i++) {
         const struct rule *rule = &regime->rules[i];
 
-        tris[i] = predicate_eval(rule->when, &w->view, NULL);
-        if (tris[i] != TRI_TRUE)
+        if (tris[i] != TRI_TRUE || !rule->has_level || (sure && rule->needs_human) ||
+            (found && rule->level <= *ret))
             continue;
-        grade->needs_human = grade->needs_human || rule->needs_human;
-        if (rule->has_level && (!grade->has_level || rule->level > grade->level))
-            SHAPE_SET(grade, level, rule->level);
+        *ret = rule->level;
+        found = true;
     }
-    if (!grade->has_level && regime->has_otherwise) {
-        const struct rule *rule = &regime->otherwise;
+    return found;
+}
 
-        grade->needs_human = grade->needs_human || rule->needs_human;
-        if (rule->has_level)
-            SHAPE_SET(grade, level, rule->level);
-        if (!add_rule_reason(w, regime, rule, NULL))
-            return false;
+/* A rule that asks for a person to confirm its level has nothing to ask when a surer one gives as much. */
+static bool asks_person(const struct regime *regime, const enum tri *tris)
+{
+    enum level sure = LEVEL_GENERAL;
+    bool is_sure = find_level(regime, tris, true, &sure);
+
+    for (size_t i = 0; i < regime->rules_n; i++) {
+        const struct rule *rule = &regime->rules[i];
+
+        if (tris[i] == TRI_TRUE && rule->needs_human &&
+            !(rule->has_level && is_sure && rule->level <= sure))
+            return true;
     }
-    return explain(w, regime, tris, grade);
+    return false;
+}
+
+/* Yes: one of the rules is proven. No: none can be any more. */
+static void set_reportable(struct regime_grade *grade, const struct regime *regime,
+                           const enum tri *tris)
+{
+    bool is_asked = false, is_open = false;
+
+    for (size_t i = 0; i < regime->rules_n; i++) {
+        if (!regime->rules[i].is_reportable)
+            continue;
+        is_asked = true;
+        is_open = is_open || tris[i] == TRI_UNKNOWN;
+        if (tris[i] == TRI_TRUE)
+            SHAPE_SET(grade, reportable, true);
+    }
+    if (is_asked && !is_open && !grade->has_reportable)
+        SHAPE_SET(grade, reportable, false);
+}
+
+static bool count_otherwise(struct work *w, const struct regime *regime, struct regime_grade *grade)
+{
+    const struct rule *rule = &regime->otherwise;
+
+    if (grade->has_level || !regime->has_otherwise || !is_in_force(rule, w->in->reported_at))
+        return true;
+    grade->needs_human = grade->needs_human || rule->needs_human;
+    if (rule->has_level)
+        SHAPE_SET(grade, level, rule->level);
+    return add_rule_reason(w, regime, rule, NULL);
+}
+
+static bool grade_regime(struct work *w, const struct regime *regime, struct regime_grade *grade)
+{
+    enum tri tris[POLICY_RULES_MAX];
+    enum level level;
+
+    for (size_t i = 0; i < regime->rules_n; i++)
+        tris[i] = is_in_force(&regime->rules[i], w->in->reported_at)
+                      ? predicate_eval(regime->rules[i].when, &w->view, NULL)
+                      : TRI_FALSE;
+    grade->regime = regime->id;
+    if (find_level(regime, tris, false, &level))
+        SHAPE_SET(grade, level, level);
+    SHAPE_SET(grade, needs_human, asks_person(regime, tris));
+    set_reportable(grade, regime, tris);
+    return count_otherwise(w, regime, grade) && explain(w, regime, tris, grade);
+}
+
+static bool applies(const struct work *w, const struct regime *regime)
+{
+    return !regime->applies || predicate_eval(regime->applies, &w->view, NULL) == TRI_TRUE;
 }
 
 static bool grade_all(struct work *w)
@@ -293,9 +360,13 @@ static bool grade_all(struct work *w)
     SHAPE_SET(ret, level, LEVEL_GENERAL);
     SHAPE_SET(ret, needs_human, false);
     for (size_t i = 0; i < w->policy->regimes_n; i++) {
-        struct regime_grade *grade = &ret->regimes[ret->regimes_n++];
+        const struct regime *regime = &w->policy->regimes[i];
+        struct regime_grade *grade = &ret->regimes[ret->regimes_n];
 
-        if (!grade_regime(w, &w->policy->regimes[i], grade))
+        if (!applies(w, regime))
+            continue;
+        ret->regimes_n++;
+        if (!grade_regime(w, regime, grade))
             return false;
         ret->needs_human = ret->needs_human || grade->needs_human;
         told = told || grade->has_level;

@@ -41,8 +41,10 @@ static bool grade(struct grader *g, const struct event *ev, struct buf *out, str
 {
     const struct report_submitted *report = ev->report_submitted;
     struct facts facts;
-    struct classify_input in = {
-        .summary = report->summary, .facts = &facts, .profile = report->profile};
+    struct classify_input in = {.summary = report->summary,
+                                .facts = &facts,
+                                .profile = report->profile,
+                                .reported_at = report->occurred_at};
     struct incident_classified body = {
         .enterprise_id = report->enterprise_id,
         .incident_id = report->incident_id,

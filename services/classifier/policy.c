@@ -2,25 +2,24 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
+#include "common/base/file.h"
 #include "common/base/hash.h"
-#include "common/base/utf8.h"
+#include "proto/policy_docs.h"
+#include "proto/policy_file.h"
 
 #include "proto/shape_rows.h"
 #include "services/classifier/view.def"
 
-#define FILES_MAX  (POLICY_REGIMES_MAX + 2)
-#define NAME_BYTES 272 /* of a file, with its folder */
-#define TEXT_CHARS                                                                                 \
-    300 /* zh and en of a rule: with what is said around them they fit a reason and a `missing` */
-#define LEGAL_BYTES   400 /* the values of an enumeration, listed */
-#define LABEL_CHARS   64
-#define RULE_ID_CHARS 100
+#define FILES_MAX       (POLICY_REGIMES_MAX + 2)
+#define NAME_BYTES      272 /* of a file, with its folder */
+#define ARENA_MAX_BYTES ((size_t)64 * 1024 * 1024)
+#define DAY_MS          (INT64_C(24) * 3600 * 1000)
 
 struct policy *policy_ref(struct policy *p)
 {
@@ -35,6 +34,15 @@ static void rule_done(struct rule *rule)
     free(rule->missing_en);
 }
 
+static void regime_done(struct regime *regime)
+{
+    for (size_t i = 0; i < regime->rules_n; i++)
+        rule_done(&regime->rules[i]);
+    free(regime->rules);
+    rule_done(&regime->otherwise);
+    predicate_free(regime->applies);
+}
+
 void policy_unref(struct policy *p)
 {
     if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
@@ -42,148 +50,82 @@ void policy_unref(struct policy *p)
     for (size_t i = 0; i < p->choices_n; i++)
         predicate_free(p->choices[i].when);
     free(p->choices);
-    for (size_t i = 0; i < p->regimes_n; i++) {
-        for (size_t r = 0; r < p->regimes[i].rules_n; r++)
-            rule_done(&p->regimes[i].rules[r]);
-        free(p->regimes[i].rules);
-    }
+    for (size_t i = 0; i < p->regimes_n; i++)
+        regime_done(&p->regimes[i]);
     predicate_free(p->hint);
     text_model_free(p->model);
     figures_free(p->figures);
     words_free(p->words);
     json_decref(p->docs);
+    arena_done(&p->arena);
     free(p);
 }
 
-/* --- members of an object --- */
+/* --- conditions --- */
 
-static bool check_members(json_t *object, const char *const *names, size_t n, struct err *err)
+/* What `when` may name by "is": first each by itself, so that an error has its own place. */
+static bool set_conditions(struct policy *p, const json_t *conditions, struct err *err)
 {
+    json_t *all = (json_t *)(uintptr_t)conditions,
+           *one; /* jansson iterates over what is not const */
     const char *name;
-    json_t *value;
 
-    if (!json_is_object(object))
-        return err_set(err, ERR_CONFIG, "must be an object");
-    json_object_foreach(object, name, value)
+    p->view.conditions = conditions;
+    json_object_foreach(all, name, one)
     {
-        size_t i = 0;
+        AUTO(auto_predicate) struct predicate *ignored = NULL;
 
-        while (i < n && strcmp(names[i], name) != 0)
-            i++;
-        if (i == n)
-            return err_set(err, ERR_CONFIG, "/%s: no such member here (README.md lists them)",
-                           name);
+        if (!predicate_compile(&ignored, &p->view, one, err))
+            return err_under(err, "/conditions/%s", name);
     }
     return true;
 }
-#define CHECK_MEMBERS(object, err, ...)                                                            \
-    check_members((object), (const char *const[]){__VA_ARGS__},                                    \
-                  ARRAY_LEN(((const char *const[]){__VA_ARGS__})), (err))
 
-static bool get_text(json_t *object, const char *name, bool required, size_t chars_max,
-                     const char **ret, struct err *err)
+static bool compile(const struct policy *p, const char *member, const json_t *condition,
+                    struct predicate **ret, struct err *err)
 {
-    json_t *value = json_object_get(object, name);
-    size_t len = json_string_length(value), chars = 0;
-
-    if (!value && !required)
-        return true;
-    if (json_is_string(value))
-        chars = utf8_count(json_string_value(value), len);
-    if (chars == 0 || chars > chars_max)
-        return err_set(err, ERR_CONFIG, "/%s: must be a text of 1 to %zu characters", name,
-                       chars_max);
-    *ret = json_string_value(value);
-    return true;
-}
-
-static bool get_bool(json_t *object, const char *name, bool fallback, bool *ret, struct err *err)
-{
-    json_t *value = json_object_get(object, name);
-
-    if (value && !json_is_boolean(value))
-        return err_set(err, ERR_CONFIG, "/%s: must be true or false", name);
-    *ret = value ? json_is_true(value) : fallback;
-    return true;
-}
-
-static bool refuse_enum(const char *name, const struct enum_table *table, const json_t *value,
-                        struct err *err)
-{
-    AUTO(buf_done) struct buf legal;
-    const char *got = json_string_value(value);
-
-    buf_init(&legal, LEGAL_BYTES);
-    for (size_t i = 0; i < table->n; i++)
-        (void)buf_printf(&legal, "%s%s", i > 0 ? ", " : "", table->values[i].text);
-    return err_set(err, ERR_CONFIG, "/%s: must be one of %s; got %s%.60s%s", name, buf_text(&legal),
-                   got ? "\"" : "",
-                   got     ? got
-                   : value ? "no text"
-                           : "nothing",
-                   got ? "\"" : "");
-}
-
-/* Absent and not required: *ret stays. */
-static bool get_enum(json_t *object, const char *name, bool required,
-                     const struct enum_table *table, int *ret, struct err *err)
-{
-    json_t *value = json_object_get(object, name);
-
-    if (!value && !required)
-        return true;
-    if (!json_is_string(value) || !enum_parse(table, json_string_value(value), ret))
-        return refuse_enum(name, table, value, err);
-    return true;
-}
-
-static bool get_when(struct policy *p, json_t *object, struct predicate **ret, struct err *err)
-{
-    json_t *when = json_object_get(object, "when");
     AUTO(auto_predicate) struct predicate *compiled = NULL;
 
-    if (!predicate_compile(&compiled, &p->view, when, err))
-        return err_wrap(err, "/when");
+    if (!condition)
+        return err_at(err, member, "must be a condition");
+    if (!predicate_compile(&compiled, &p->view, condition, err))
+        return err_under(err, "%s", member);
+    if (!predicate_can_hold(compiled, NULL))
+        return err_at(err, member, "contradicts itself: it can never be true");
     *ret = TAKE(compiled);
     return true;
 }
 
-static bool get_source(json_t *object, struct source *ret, struct err *err)
-{
-    json_t *source = json_object_get(object, "source");
+/* --- rules --- */
 
-    if (!CHECK_MEMBERS(source, err, "document", "article", "url") ||
-        !get_text(source, "document", true, 300, &ret->document, err) ||
-        !get_text(source, "article", false, 100, &ret->article, err) ||
-        !get_text(source, "url", false, 500, &ret->url, err))
-        return err_wrap(err, "/source");
-    return true;
+/* Midnight in China, where the laws are. Absent: `fallback`. */
+static bool read_day(const char *member, const char *day, int64_t fallback, int64_t *ret,
+                     struct err *err)
+{
+    char text[40];
+
+    *ret = fallback;
+    if (!day)
+        return true;
+    snprintf(text, sizeof(text), "%sT00:00:00+08:00", day);
+    return clock_parse(ret, text, strlen(text)) || err_at(err, member, "must be a day, YYYY-MM-DD");
 }
 
-/* --- regimes --- */
+struct validity {
+    int64_t from_ms, until_ms;
+};
+static const struct validity always = {INT64_MIN, INT64_MAX};
 
-static bool read_rule(struct policy *p, struct rule *ret, json_t *object, struct err *err)
+static bool read_validity(struct validity *ret, const char *from, const char *to,
+                          const struct validity *fallback, struct err *err)
 {
-    int level = -1;
-    bool verified = false;
-
-    if (!CHECK_MEMBERS(object, err, "id", "level", "needs_human", "when", "zh", "en", "source",
-                       "verified") ||
-        !get_text(object, "id", true, RULE_ID_CHARS, &ret->id, err) ||
-        !get_text(object, "zh", true, TEXT_CHARS, &ret->zh, err) ||
-        !get_text(object, "en", true, TEXT_CHARS, &ret->en, err) ||
-        !get_enum(object, "level", false, &level_table, &level, err) ||
-        !get_bool(object, "needs_human", false, &ret->needs_human, err) ||
-        !get_bool(object, "verified", false, &verified, err) ||
-        !get_source(object, &ret->source, err))
+    if (!read_day("/valid_from", from, fallback->from_ms, &ret->from_ms, err) ||
+        !read_day("/valid_to", to, fallback->until_ms, &ret->until_ms, err))
         return false;
-    if (level < 0 && !ret->needs_human)
-        return err_set(err, ERR_CONFIG, "gives neither a \"level\" nor \"needs_human\": true");
-    /* What no source confirms never grades: a person decides. */
-    ret->has_level = level >= 0 && verified;
-    ret->level = ret->has_level ? (enum level)level : LEVEL_GENERAL;
-    ret->needs_human = ret->needs_human || !verified;
-    return !p || get_when(p, object, &ret->when, err);
+    if (to)
+        ret->until_ms += DAY_MS; /* the last day is one */
+    return ret->from_ms < ret->until_ms ||
+           err_at(err, "/valid_to", "must not be before \"valid_from\"");
 }
 
 /* What is said when the rule's facts are not known; the bounds of its texts keep it below those of proto/parts.def. */
@@ -191,109 +133,148 @@ static bool write_missing(struct rule *rule, struct err *err)
 {
     const struct enum_value *level = &level_table.values[rule->level];
 
-    if (!rule->has_level)
+    if (!rule->has_level && !rule->is_reportable)
         return true;
-    if (asprintf(&rule->missing_zh, "若%s,则为%s", rule->zh, level->zh) < 0)
+    if (asprintf(&rule->missing_zh, "若%s,则%s%s", rule->zh, rule->has_level ? "为" : "须报告",
+                 rule->has_level ? level->zh : "") < 0)
         rule->missing_zh = NULL;
-    if (asprintf(&rule->missing_en, "%s if: %s", level->en, rule->en) < 0)
+    if (asprintf(&rule->missing_en, "%s if: %s", rule->has_level ? level->en : "reportable",
+                 rule->en) < 0)
         rule->missing_en = NULL;
     return (rule->missing_zh && rule->missing_en) || err_memory(err);
 }
 
-static bool id_is_taken(const struct regime *regime, size_t index)
+/* What no source confirms never grades: a person decides. */
+static bool read_rule(struct rule *ret, const struct policy_rule *doc,
+                      const struct validity *fallback, struct err *err)
 {
-    for (size_t i = 0; i < index; i++)
-        if (strcmp(regime->rules[i].id, regime->rules[index].id) == 0)
-            return true;
-    return false;
+    struct validity valid;
+    bool is_verified = doc->has_verified && doc->verified;
+    bool wants_report = doc->has_reportable && doc->reportable;
+
+    *ret = (struct rule){.id = doc->id,
+                         .zh = doc->zh,
+                         .en = doc->en,
+                         .source = *doc->source,
+                         .has_level = doc->has_level && is_verified,
+                         .is_reportable = wants_report && is_verified,
+                         .needs_human = (doc->has_needs_human && doc->needs_human) || !is_verified};
+    ret->level = ret->has_level ? doc->level : LEVEL_GENERAL;
+    if (!doc->has_level && !wants_report && !ret->needs_human)
+        return err_at(
+            err, "",
+            "gives neither a \"level\" nor \"reportable\": true nor \"needs_human\": true");
+    if (!read_validity(&valid, doc->valid_from, doc->valid_to, fallback, err))
+        return false;
+    ret->from_ms = valid.from_ms;
+    ret->until_ms = valid.until_ms;
+    return write_missing(ret, err);
 }
 
-static bool read_rules(struct policy *p, struct regime *regime, json_t *list, struct err *err)
+/* A rule is of no use when another says as much, as surely, whenever it fires. */
+static bool adds_nothing(const struct rule *rule, const struct rule *beside)
 {
-    size_t n = json_array_size(list), i;
-    json_t *item;
+    if ((rule->has_level && !(beside->has_level && beside->level >= rule->level)) ||
+        (rule->is_reportable && !beside->is_reportable) || rule->needs_human != beside->needs_human)
+        return false;
+    return beside->from_ms <= rule->from_ms && beside->until_ms >= rule->until_ms &&
+           !predicate_can_hold(rule->when, beside->when);
+}
 
-    if (n == 0 || n > POLICY_RULES_MAX)
-        return err_set(err, ERR_CONFIG, "/rules: must be a list of 1 to %d rules",
-                       POLICY_RULES_MAX);
-    regime->rules = calloc(n, sizeof(*regime->rules));
-    if (!regime->rules)
-        return err_memory(err);
-    json_array_foreach(list, i, item)
-    {
-        struct rule *rule = &regime->rules[i];
+static bool check_rule(const struct regime *regime, size_t index, struct err *err)
+{
+    const struct rule *rule = &regime->rules[index];
 
-        regime->rules_n++; /* policy_unref() frees a half-read one too */
-        if (!read_rule(p, rule, item, err) || !write_missing(rule, err))
-            return err_wrap(err, "/rules/%zu", i);
-        if (id_is_taken(regime, i))
-            return err_set(err, ERR_CONFIG, "/rules/%zu: /id: \"%s\" stands there twice", i,
-                           rule->id);
+    for (size_t i = 0; i < regime->rules_n; i++) {
+        const struct rule *beside = &regime->rules[i];
+
+        if (i == index)
+            continue;
+        if (i < index && strcmp(beside->id, rule->id) == 0)
+            return err_at(err, "/id", "\"%s\" stands there twice", rule->id);
+        if (adds_nothing(rule, beside) && (i < index || !adds_nothing(beside, rule)))
+            return err_at(
+                err, "",
+                "\"%s\" can never decide anything: whenever it fires, \"%s\" does, with at "
+                "least its level",
+                rule->id, beside->id);
     }
     return true;
 }
 
-static bool read_regime(struct policy *p, json_t *doc, struct err *err)
+static bool read_rules(struct policy *p, struct regime *regime, const struct policy_regime *doc,
+                       const struct validity *valid, struct err *err)
+{
+    if (doc->rules_n == 0)
+        return err_at(err, "/rules", "must be a list with at least one rule");
+    regime->rules = calloc(doc->rules_n, sizeof(*regime->rules));
+    if (!regime->rules)
+        return err_memory(err);
+    for (size_t i = 0; i < doc->rules_n; i++) {
+        struct rule *rule = &regime->rules[i];
+
+        regime->rules_n++; /* policy_unref() frees a half-read one too */
+        if (!read_rule(rule, &doc->rules[i], valid, err) ||
+            !compile(p, "/when", doc->rules[i].when, &rule->when, err))
+            return err_under(err, "/rules/%zu", i);
+    }
+    for (size_t i = 0; i < regime->rules_n; i++)
+        if (!check_rule(regime, i, err))
+            return err_under(err, "/rules/%zu", i);
+    return true;
+}
+
+static bool read_otherwise(struct regime *regime, const struct policy_rule *doc,
+                           const struct validity *valid, struct err *err)
+{
+    regime->has_otherwise = doc != NULL;
+    if (!doc)
+        return true;
+    if (doc->when)
+        return err_at(err, "/otherwise/when", "counts when no rule does: no condition");
+    return read_rule(&regime->otherwise, doc, valid, err) || err_under(err, "/otherwise");
+}
+
+static bool read_regime(struct policy *p, const struct policy_regime *doc, struct err *err)
 {
     struct regime *regime = &p->regimes[p->regimes_n++];
-    json_t *otherwise = json_object_get(doc, "otherwise");
+    struct validity valid;
 
-    if (!CHECK_MEMBERS(doc, err, "id", "zh", "en", "otherwise", "rules") ||
-        !get_text(doc, "id", true, LABEL_CHARS, &regime->id, err) ||
-        !get_text(doc, "zh", true, LABEL_CHARS, &regime->zh, err) ||
-        !get_text(doc, "en", true, LABEL_CHARS, &regime->en, err))
-        return false;
+    regime->id = doc->id;
+    regime->zh = doc->zh;
+    regime->en = doc->en;
     for (size_t i = 0; i + 1 < p->regimes_n; i++)
         if (strcmp(p->regimes[i].id, regime->id) == 0)
-            return err_set(err, ERR_CONFIG, "/id: another regime is called \"%s\"", regime->id);
-    if (otherwise && !read_rule(NULL, &regime->otherwise, otherwise, err))
-        return err_wrap(err, "/otherwise");
-    if (json_object_get(otherwise, "when"))
-        return err_set(err, ERR_CONFIG,
-                       "/otherwise: /when: counts when no rule does: no condition");
-    regime->has_otherwise = otherwise != NULL;
-    return read_rules(p, regime, json_object_get(doc, "rules"), err);
+            return err_at(err, "/id", "another regime is called \"%s\"", regime->id);
+    return read_validity(&valid, doc->valid_from, doc->valid_to, &always, err) &&
+           set_conditions(p, doc->conditions, err) &&
+           (!doc->applies || compile(p, "/applies", doc->applies, &regime->applies, err)) &&
+           read_otherwise(regime, doc->otherwise, &valid, err) &&
+           read_rules(p, regime, doc, &valid, err);
 }
 
 /* --- taxonomy --- */
 
-static bool read_gbt_row(struct policy *p, json_t *object, unsigned *seen, struct err *err)
-{
-    int gbt = 0, category = 0;
-    json_t *subs = json_object_get(object, "subs"), *sub;
-    struct gbt_row *row;
-    size_t i;
-
-    if (!CHECK_MEMBERS(object, err, "name", "zh", "category", "subs") ||
-        !get_enum(object, "name", true, &gbt20986_table, &gbt, err) ||
-        !get_enum(object, "category", true, &category_table, &category, err))
-        return false;
-    if (json_array_size(subs) > POLICY_SUBS_MAX)
-        return err_set(err, ERR_CONFIG, "/subs: at most %d", POLICY_SUBS_MAX);
-    *seen |= 1U << gbt;
-    row = &p->gbt[gbt];
-    row->category = (enum category)category;
-    row->subs_n = 0;
-    json_array_foreach(subs, i, sub)
-    {
-        if (!json_is_string(sub))
-            return err_set(err, ERR_CONFIG, "/subs/%zu: must be the sub-category's name", i);
-        row->subs[row->subs_n++] = json_string_value(sub);
-    }
-    return true;
-}
-
-static bool read_gbt(struct policy *p, json_t *list, struct err *err)
+static bool read_gbt(struct policy *p, const struct policy_taxonomy *doc, struct err *err)
 {
     unsigned seen = 0;
-    json_t *item;
-    size_t i;
 
-    json_array_foreach(list, i, item) if (!read_gbt_row(p, item, &seen, err)) return err_wrap(
-        err, "/gbt20986/%zu", i);
-    if (seen != (1U << (GBT_OTHER + 1)) - 1)
-        return err_set(err, ERR_CONFIG, "/gbt20986: must have a row for each of the ten");
-    return true;
+    for (size_t i = 0; i < doc->gbt20986_n; i++) {
+        const struct policy_gbt_row *row = &doc->gbt20986[i];
+
+        seen |= 1U << row->name;
+        p->gbt[row->name] = (struct gbt_row){row->category, row->subs, row->subs_n};
+    }
+    return seen == (1U << (GBT_OTHER + 1)) - 1 ||
+           err_at(err, "/gbt20986", "must have a row for each of the ten");
+}
+
+static void read_categories(struct policy *p, const struct policy_categories *doc)
+{
+    p->gbt_of_category[CATEGORY_SYSTEM_FAILURE] = doc->system_failure;
+    p->gbt_of_category[CATEGORY_DATA_LEAK] = doc->data_leak;
+    p->gbt_of_category[CATEGORY_MALWARE] = doc->malware;
+    p->gbt_of_category[CATEGORY_INTRUSION] = doc->intrusion;
 }
 
 static bool has_sub(const struct gbt_row *row, const char *sub)
@@ -304,139 +285,61 @@ static bool has_sub(const struct gbt_row *row, const char *sub)
     return false;
 }
 
-static bool read_choice(struct policy *p, struct choice *ret, json_t *object, struct err *err)
+static bool read_choice(const struct policy *p, struct choice *ret, const struct policy_choice *doc,
+                        struct err *err)
 {
-    int gbt = 0, category;
+    const struct gbt_row *row = &p->gbt[doc->gbt20986];
 
-    if (!CHECK_MEMBERS(object, err, "id", "gbt20986", "sub", "category", "when", "zh", "en") ||
-        !get_text(object, "id", true, RULE_ID_CHARS, &ret->id, err) ||
-        !get_text(object, "zh", true, TEXT_CHARS, &ret->zh, err) ||
-        !get_text(object, "en", true, TEXT_CHARS, &ret->en, err) ||
-        !get_text(object, "sub", false, 40, &ret->sub, err) ||
-        !get_enum(object, "gbt20986", true, &gbt20986_table, &gbt, err))
-        return false;
-    category = (int)p->gbt[gbt].category;
-    if (!get_enum(object, "category", false, &category_table, &category, err))
-        return false;
-    if (ret->sub && !has_sub(&p->gbt[gbt], ret->sub))
-        return err_set(err, ERR_CONFIG, "/sub: \"%s\" is none of its sub-categories", ret->sub);
-    ret->gbt = (enum gbt20986)gbt;
-    ret->category = (enum category)category;
+    *ret = (struct choice){.id = doc->id,
+                           .zh = doc->zh,
+                           .en = doc->en,
+                           .gbt = doc->gbt20986,
+                           .sub = doc->sub,
+                           .category = doc->has_category ? doc->category : row->category};
+    return !doc->sub || has_sub(row, doc->sub) ||
+           err_at(err, "/sub", "\"%s\" is none of its sub-categories", doc->sub);
+}
+
+/* The first that is proven wins: one behind another that is true whenever it is would never be asked. */
+static bool check_choice(const struct policy *p, size_t index, struct err *err)
+{
+    for (size_t i = 0; i < index; i++)
+        if (!predicate_can_hold(p->choices[index].when, p->choices[i].when))
+            return err_at(err, "",
+                          "\"%s\" can never be reached: whenever it fires, \"%s\" did before",
+                          p->choices[index].id, p->choices[i].id);
     return true;
 }
 
-static bool read_choices(struct policy *p, json_t *list, struct err *err)
+static bool read_choices(struct policy *p, const struct policy_taxonomy *doc, struct err *err)
 {
-    size_t n = json_array_size(list), i;
-    json_t *item;
-
-    if (n == 0 || n > POLICY_RULES_MAX)
-        return err_set(err, ERR_CONFIG, "/rules: must be a list of 1 to %d rules",
-                       POLICY_RULES_MAX);
-    p->choices = calloc(n, sizeof(*p->choices));
+    if (doc->rules_n == 0)
+        return err_at(err, "/rules", "must be a list with at least one rule");
+    p->choices = calloc(doc->rules_n, sizeof(*p->choices));
     if (!p->choices)
         return err_memory(err);
-    json_array_foreach(list, i, item)
-    {
+    for (size_t i = 0; i < doc->rules_n; i++) {
         struct choice *choice = &p->choices[p->choices_n++];
 
-        if (!read_choice(p, choice, item, err) || !get_when(p, item, &choice->when, err))
-            return err_wrap(err, "/rules/%zu", i);
+        if (!read_choice(p, choice, &doc->rules[i], err) ||
+            !compile(p, "/when", doc->rules[i].when, &choice->when, err) ||
+            !check_choice(p, i, err))
+            return err_under(err, "/rules/%zu", i);
     }
     return true;
 }
 
-static bool read_taxonomy(struct policy *p, json_t *doc, struct err *err)
+static bool read_taxonomy(struct policy *p, const struct policy_taxonomy *doc, struct err *err)
 {
-    json_t *categories = json_object_get(doc, "categories");
-
-    p->model_sure = json_number_value(json_object_get(doc, "model_sure"));
-    if (p->model_sure <= 0 || p->model_sure > 1)
-        return err_set(err, ERR_CONFIG,
-                       "/model_sure: must be the least probability of the text model that counts, "
-                       "above 0 and up to 1");
-    if (!CHECK_MEMBERS(doc, err, "model_sure", "gbt20986", "categories", "rules", "otherwise") ||
-        !read_gbt(p, json_object_get(doc, "gbt20986"), err))
+    p->model_sure = (double)doc->model_sure_percent / 100;
+    read_categories(p, doc->categories);
+    if (!read_gbt(p, doc, err) || !set_conditions(p, doc->conditions, err))
         return false;
-    for (size_t i = 0; i < category_table.n; i++) {
-        int gbt = 0;
-
-        if (!get_enum(categories, category_table.values[i].text, true, &gbt20986_table, &gbt, err))
-            return err_wrap(err, "/categories");
-        p->gbt_of_category[i] = (enum gbt20986)gbt;
-    }
-    if (!read_choice(p, &p->otherwise, json_object_get(doc, "otherwise"), err))
-        return err_wrap(err, "/otherwise");
-    return read_choices(p, json_object_get(doc, "rules"), err);
-}
-
-/* --- files --- */
-
-static bool read_text(const char *path, struct buf *ret, struct err *err)
-{
-    FILE *file = fopen(path, "re");
-    char piece[4096];
-    size_t n;
-    bool ok;
-
-    if (!file)
-        return err_set(err, ERR_CONFIG, "%s", strerror(errno));
-    while ((n = fread(piece, 1, sizeof(piece), file)) > 0)
-        buf_add(ret, piece, n);
-    ok = !ferror(file);
-    fclose(file);
-    if (!ok)
-        return err_set(err, ERR_CONFIG, "cannot be read");
-    return !ret->failed || err_set(err, ERR_CONFIG, "has more than %zu bytes", ret->max);
-}
-
-/* A folder without one does without. */
-static bool read_model(struct policy *p, struct sha256 *version, const char *folder,
-                       struct err *err)
-{
-    AUTO(buf_done) struct buf bytes;
-    char path[4096];
-
-    buf_init(&bytes, MODEL_FILE_BYTES);
-    if (snprintf(path, sizeof(path), "%s/model.bin", folder) >= (int)sizeof(path))
-        return err_set(err, ERR_CONFIG, "the path is too long");
-    if (access(path, F_OK) != 0)
-        return true;
-    if (!read_text(path, &bytes, err) || !text_model_load(&p->model, bytes.data, bytes.len, err))
-        return false;
-    sha256_add(version, "model.bin", sizeof("model.bin"));
-    sha256_add(version, bytes.data, bytes.len);
-    return true;
-}
-
-/* Adds the document to p->docs and to the version. */
-static bool read_file(struct policy *p, struct sha256 *version, const char *folder,
-                      const char *name, json_t **ret, struct err *err)
-{
-    AUTO(buf_done) struct buf text, canonical;
-    AUTO(auto_json) json_t *doc = NULL;
-    char path[4096];
-    bool ok;
-
-    buf_init(&text, POLICY_FILE_MAX_BYTES);
-    buf_init(&canonical, 2 * POLICY_FILE_MAX_BYTES);
-    if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
-        return err_set(err, ERR_CONFIG, "the path is too long");
-    if (!read_text(path, &text, err))
-        return false;
-    ok = json_read_strict(&doc, buf_text(&text), text.len, err);
-    if (!ok && err)
-        err->kind = ERR_CONFIG;
-    if (!ok)
-        return false;
-    if (!json_canonical(doc, &canonical))
-        return err_set(err, ERR_CONFIG, "has no canonical form");
-    sha256_add(version, name, strlen(name) + 1);
-    sha256_add(version, canonical.data, canonical.len);
-    if (json_array_append(p->docs, doc))
-        return err_memory(err);
-    *ret = doc; /* p->docs keeps it */
-    return true;
+    if (doc->otherwise->when)
+        return err_at(err, "/otherwise/when", "counts when no rule does: no condition");
+    if (!read_choice(p, &p->otherwise, doc->otherwise, err))
+        return err_under(err, "/otherwise");
+    return read_choices(p, doc, err);
 }
 
 struct names {
@@ -520,7 +423,8 @@ static void set_view(struct policy *p)
                                            .end = "",
                                            .help = "the park's four categories",
                                            .find = find_category};
-    p->view = (struct predicate_view){&grading_shape, p->names, ARRAY_LEN(p->names)};
+    p->view = (struct predicate_view){
+        .shape = &grading_shape, .names = p->names, .names_n = ARRAY_LEN(p->names)};
 }
 
 /* What a category that the reporter gave is explained by. */
@@ -532,64 +436,130 @@ static bool compile_hint(struct policy *p, struct err *err)
     return reads ? predicate_compile(&p->hint, &p->view, reads, err) : err_memory(err);
 }
 
-static bool read_words(struct policy *p, json_t *doc, struct err *err)
+/* --- files --- */
+
+/* The files that make the policy's version, and what each of them becomes. */
+struct loading {
+    struct policy *policy;
+    const char *folder;
+    struct sha256 version;
+};
+
+static bool add_version(struct sha256 *version, const struct policy_file *f, struct err *err)
 {
-    return CHECK_MEMBERS(doc, err, "traditional", "lists", "plain", "together", "denial") &&
-           words_load(&p->words, doc, err);
+    AUTO(buf_done) struct buf canonical;
+
+    buf_init(&canonical, 2 * POLICY_FILE_MAX_BYTES);
+    if (!json_canonical(f->doc, &canonical))
+        return err_set(err, ERR_CONFIG, "%s: has no canonical form", f->name);
+    sha256_add(version, f->name, strlen(f->name) + 1);
+    sha256_add(version, canonical.data, canonical.len);
+    return true;
 }
 
-static bool read_figures(struct policy *p, json_t *doc, struct err *err)
+typedef bool take_fn(struct policy *p, const struct policy_file *f, struct err *err);
+
+/* Reads the file and gives it to `take`, whose errors are about it. */
+static bool load_file(struct loading *l, const char *name, take_fn *take, struct err *err)
 {
-    return CHECK_MEMBERS(doc, err, "units", "nouns", "before", "figures") &&
-           figures_load(&p->figures, p->words, doc, err);
+    AUTO(policy_file_done) struct policy_file f;
+
+    if (!policy_file_read(&f, l->folder, name, err) || !add_version(&l->version, &f, err))
+        return false;
+    if (json_array_append(l->policy->docs, f.doc))
+        return err_memory(err);
+    return take(l->policy, &f, err);
+}
+
+static bool take_words(struct policy *p, const struct policy_file *f, struct err *err)
+{
+    struct policy_words known;
+
+    return policy_file_decode(f, &policy_words_shape, &known, &p->arena, err) &&
+           (words_load(&p->words, f->doc, err) || policy_file_refuse(f, err));
+}
+
+static bool take_figures(struct policy *p, const struct policy_file *f, struct err *err)
+{
+    struct policy_figures known;
+
+    return policy_file_decode(f, &policy_figures_shape, &known, &p->arena, err) &&
+           (figures_load(&p->figures, p->words, f->doc, err) || policy_file_refuse(f, err));
+}
+
+static bool take_taxonomy(struct policy *p, const struct policy_file *f, struct err *err)
+{
+    struct policy_taxonomy doc;
+
+    return policy_file_decode(f, &policy_taxonomy_shape, &doc, &p->arena, err) &&
+           (read_taxonomy(p, &doc, err) || policy_file_refuse(f, err));
+}
+
+static bool take_regime(struct policy *p, const struct policy_file *f, struct err *err)
+{
+    struct policy_regime doc;
+
+    return policy_file_decode(f, &policy_regime_shape, &doc, &p->arena, err) &&
+           (read_regime(p, &doc, err) || policy_file_refuse(f, err));
+}
+
+/* A folder without one does without. */
+static bool load_model(struct loading *l, struct err *err)
+{
+    AUTO(buf_done) struct buf bytes;
+    char path[4096];
+
+    buf_init(&bytes, MODEL_FILE_BYTES);
+    if (snprintf(path, sizeof(path), "%s/model.bin", l->folder) >= (int)sizeof(path))
+        return err_set(err, ERR_CONFIG, "model.bin: the path is too long");
+    if (access(path, F_OK) != 0)
+        return true;
+    if (!file_read(&bytes, path, err) ||
+        !text_model_load(&l->policy->model, bytes.data, bytes.len, err))
+        return err_wrap(err, "model.bin");
+    sha256_add(&l->version, "model.bin", sizeof("model.bin"));
+    sha256_add(&l->version, bytes.data, bytes.len);
+    return true;
 }
 
 /* First what the conditions of the others refer to. */
-static bool read_all(struct policy *p, const char *folder, struct err *err)
+static bool load_all(struct loading *l, struct err *err)
 {
-    struct names files = {0};
-    struct sha256 version;
-    uint8_t digest[SHA256_LEN];
-    json_t *words = NULL, *figures = NULL, *taxonomy = NULL, *regime = NULL;
-    bool ok;
+    struct names regimes = {0};
+    bool ok = list_regimes(&regimes, l->folder, err) &&
+              load_file(l, "words.json", take_words, err) &&
+              load_file(l, "figures.json", take_figures, err) && load_model(l, err);
 
-    if (!list_regimes(&files, folder, err))
+    if (!ok)
         return false;
-    sha256_begin(&version);
-    ok = (read_file(p, &version, folder, "words.json", &words, err) && read_words(p, words, err)) ||
-         err_wrap(err, "words.json");
-    ok = ok && ((read_file(p, &version, folder, "figures.json", &figures, err) &&
-                 read_figures(p, figures, err)) ||
-                err_wrap(err, "figures.json"));
-    ok = ok && (read_model(p, &version, folder, err) || err_wrap(err, "model.bin"));
-    if (ok) {
-        set_view(p);
-        ok = compile_hint(p, err);
-    }
-    ok = ok && ((read_file(p, &version, folder, "taxonomy.json", &taxonomy, err) &&
-                 read_taxonomy(p, taxonomy, err)) ||
-                err_wrap(err, "taxonomy.json"));
-    for (size_t i = 0; ok && i < files.n; i++)
-        ok = (read_file(p, &version, folder, files.names[i], &regime, err) &&
-              read_regime(p, regime, err)) ||
-             err_wrap(err, "%s", files.names[i]);
-    sha256_end(&version, digest); /* also releases it */
-    hex_encode(p->version, digest, SHA256_LEN);
+    set_view(l->policy);
+    ok = compile_hint(l->policy, err) && load_file(l, "taxonomy.json", take_taxonomy, err);
+    for (size_t i = 0; ok && i < regimes.n; i++)
+        ok = load_file(l, regimes.names[i], take_regime, err);
+    l->policy->view.conditions = NULL;
     return ok;
 }
 
 bool policy_load(struct policy **ret, const char *folder, struct err *err)
 {
     AUTO(auto_policy) struct policy *p = calloc(1, sizeof(*p));
+    struct loading l = {.policy = p, .folder = folder};
+    uint8_t digest[SHA256_LEN];
+    bool ok;
 
     if (!p)
         return err_memory(err);
     atomic_init(&p->refs, 1);
+    arena_init(&p->arena, ARENA_MAX_BYTES);
     p->docs = json_array();
     if (!p->docs)
         return err_memory(err);
-    if (!read_all(p, folder, err))
+    sha256_begin(&l.version);
+    ok = load_all(&l, err);
+    sha256_end(&l.version, digest); /* also releases it */
+    if (!ok)
         return err_wrap(err, "policy %s", folder);
+    hex_encode(p->version, digest, SHA256_LEN);
     *ret = TAKE(p);
     return true;
 }

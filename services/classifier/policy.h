@@ -7,18 +7,18 @@
  *     FOLDER/taxonomy.json     the ten categories of GB/T 20986 with their sub-categories and the park's category of each; the rules that choose
  *     FOLDER/regimes/ *.json   one regime of grading each: a law, a standard, or the park's own rule
  *
- * A grading rule: {"id", "level", "needs_human", "when", "zh", "en", "source": {"document", "article", "url"}, "verified"}. `when` is a predicate
- * (proto/predicate.h) over the shape `grading` (view.def: /summary, /facts/…, /profile/…), /words/<list>, /said/<figure> and /model/<category> (the
- * text model is sure of it). A rule without a level, or one that
- * is not verified, only says that a person has to look. Meaning of each member: services/classifier/README.md.
+ * What stands in them: proto/policy_docs.def; meaning of each member: services/classifier/README.md. `when` is a predicate (proto/predicate.h) over the
+ * shape `grading` (view.def: /summary, /facts/…, /profile/…, /campaign/…), /words/<list>, /said/<figure> and /model/<category> (the text model is sure of
+ * it). A rule that is not verified only says that a person has to look.
  *
  * Version     SHA-256 over the names and canonical texts of the files, in order of their names: the same rules give the same version whatever their
  *             layout. It goes into every decision.
  * Threads     policy_load() from any; a loaded policy is immutable; ref and unref from any.
  * Ownership   Everything in it lives as long as the policy; policy_unref() of the last reference frees it.
- * Bounds      POLICY_FILE_MAX_BYTES a file, the counts below.
- * Errors      ERR_CONFIG: the file and the place in it, and what is legal there. Unknown members, pointers to fields that do not exist, values that a
- *             field cannot have, unknown word lists and repeated ids are errors: a bad policy is refused as a whole.
+ * Bounds      POLICY_FILE_MAX_BYTES a file, those of proto/policy_docs.def, the counts below.
+ * Errors      ERR_CONFIG: the file, the line and the place in it, and what is legal there. Unknown members, pointers to fields that do not exist,
+ *             values that a field cannot have, unknown word lists, repeated ids, conditions that contradict themselves, rules that can never decide
+ *             anything are errors: a bad policy is refused as a whole.
  */
 #ifndef SERVICES_CLASSIFIER_POLICY_H
 #define SERVICES_CLASSIFIER_POLICY_H
@@ -34,17 +34,17 @@
 #include "proto/shape_members.h"
 #include "services/classifier/view.def"
 
-#define POLICY_FILE_MAX_BYTES ((size_t)1024 * 1024)
-#define POLICY_REGIMES_MAX    16 /* incident_classified.regimes has no more */
-#define POLICY_RULES_MAX      256
-#define POLICY_SUBS_MAX       32
-#define POLICY_VERSION_MAX    65
+#define POLICY_REGIMES_MAX 16 /* incident_classified.regimes has no more */
+#define POLICY_RULES_MAX   256
+#define POLICY_VERSION_MAX 65
 
 struct rule {
     const char *id, *zh, *en;
     bool has_level;
     enum level level;
+    bool is_reportable;
     bool needs_human;
+    int64_t from_ms, until_ms; /* in force: of what was reported from … until, ms since 1970 UTC */
     struct predicate *when;
     struct source source;
     char *missing_zh, *missing_en; /* what a `missing` says of it */
@@ -52,6 +52,7 @@ struct rule {
 
 struct regime {
     const char *id, *zh, *en;
+    struct predicate *applies; /* NULL: always */
     struct rule *rules;
     size_t rules_n;
     bool has_otherwise; /* counts when no rule gives a level; `when` is not used */
@@ -69,7 +70,7 @@ struct choice {
 
 struct gbt_row {
     enum category category; /* the park's nearest */
-    const char *subs[POLICY_SUBS_MAX];
+    const char **subs;
     size_t subs_n;
 };
 
@@ -91,7 +92,8 @@ struct policy {
     struct choice otherwise;
     struct regime regimes[POLICY_REGIMES_MAX];
     size_t regimes_n;
-    json_t *docs; /* the files: every text of the policy points into them */
+    json_t *docs;       /* the files: every text of the policy points into them */
+    struct arena arena; /* what they decoded into */
 };
 
 /* Names of /model/… have ids behind those of /words/…. */

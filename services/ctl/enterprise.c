@@ -169,18 +169,28 @@ static void put_data_kinds(struct buf *list, const struct park_enterprise *e)
     db_array_end(list);
 }
 
+static void put_regimes(struct buf *list, const struct park_enterprise *e)
+{
+    db_array_begin(list);
+    for (size_t i = 0; i < e->regimes_n; i++)
+        db_array_text(list, e->regimes[i]);
+    db_array_end(list);
+}
+
 /* The row's id is the one that was there, when the code was. */
 static bool add_row(struct added *a, const struct park_enterprise *e, struct id *ret_id,
                     struct err *err)
 {
     AUTO(auto_result) PGresult *res = NULL;
-    AUTO(buf_done) struct buf kinds;
+    AUTO(buf_done) struct buf kinds, regimes;
     struct db_args args = {.n = 0};
     struct id derived;
 
     park_enterprise_id(&derived, e->code);
     buf_init(&kinds, 4096);
     put_data_kinds(&kinds, e);
+    buf_init(&regimes, 4096);
+    put_regimes(&regimes, e);
     db_arg_text(&args, e->enterprise_id ? e->enterprise_id : derived.text);
     db_arg_text(&args, e->code);
     db_arg_text(&args, e->name);
@@ -191,14 +201,18 @@ static bool add_row(struct added *a, const struct park_enterprise *e, struct id 
     db_arg_bool(&args, e->is_listed);
     db_arg_bool(&args, e->is_park);
     db_arg_text(&args, buf_text(&kinds));
+    db_arg_text(&args, buf_text(&regimes));
     if (!sql_run(
             a->db,
             "INSERT INTO registry.enterprise (enterprise_id, code, name, name_en, sector, staff,"
-            " is_cii, is_listed, is_park, data_kinds) VALUES ($1::uuid, $2, $3, $4, $5, $6::int,"
-            " $7::boolean, $8::boolean, $9::boolean, $10::text[]) ON CONFLICT (code) DO UPDATE SET"
+            " is_cii, is_listed, is_park, data_kinds, regimes) VALUES ($1::uuid, $2, $3, $4, $5, "
+            "$6::int,"
+            " $7::boolean, $8::boolean, $9::boolean, $10::text[], $11::text[]) ON CONFLICT (code) "
+            "DO UPDATE SET"
             " name = EXCLUDED.name, name_en = EXCLUDED.name_en, sector = EXCLUDED.sector,"
             " staff = EXCLUDED.staff, is_cii = EXCLUDED.is_cii, is_listed = EXCLUDED.is_listed,"
-            " is_park = EXCLUDED.is_park, data_kinds = EXCLUDED.data_kinds, updated_at = now()"
+            " is_park = EXCLUDED.is_park, data_kinds = EXCLUDED.data_kinds, regimes = "
+            "EXCLUDED.regimes, updated_at = now()"
             " RETURNING enterprise_id",
             &args, &res, err))
         return false;
@@ -325,7 +339,7 @@ bool enterprise_list(const struct ctl_conf *conf, char **args, struct err *err)
     static const char sql[] =
         "SELECT coalesce(json_agg(json_build_object('enterprise_id', enterprise_id, 'code', code,"
         " 'name', name, 'name_en', name_en, 'sector', sector, 'staff', staff, 'is_cii', is_cii,"
-        " 'is_listed', is_listed, 'is_park', is_park, 'data_kinds', data_kinds,"
+        " 'is_listed', is_listed, 'is_park', is_park, 'data_kinds', data_kinds, 'regimes', regimes,"
         " 'people', (SELECT count(*) FROM registry.person p WHERE p.enterprise_id = "
         "e.enterprise_id),"
         " 'keys', (SELECT count(*) FROM registry.credential c"

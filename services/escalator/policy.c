@@ -62,8 +62,10 @@ static bool read_text(struct buf *ret, const char *path, struct err *err)
 /* Everything that is wrong with a file is the operator's to mend. */
 static bool misconfigured(struct err *err, const char *path)
 {
-    struct err inner = *err;
+    struct err inner = {0};
 
+    if (err)
+        inner = *err;
     return err_set(err, ERR_CONFIG, "%s: %s%s%s", path, inner.pointer, inner.pointer[0] ? ": " : "",
                    inner.text);
 }
@@ -294,7 +296,8 @@ static bool compile_when(struct policy *p, const struct duty *d, struct err *err
                                             .values = &level_table,
                                             .find = find_regime,
                                             .ctx = p};
-    const struct predicate_view view = {&incident_classified_shape, &regimes, 1};
+    const struct predicate_view view = {
+        .shape = &incident_classified_shape, .names = &regimes, .names_n = 1};
 
     return predicate_compile(&p->predicates[p->duties_n], &view, d->when, err);
 }
@@ -321,8 +324,10 @@ static bool add_duties(struct policy *p, const char *path, struct err *err)
 
         if (!check_duty(p, file->regime, d, err))
             return err_wrap(err, "%s: /obligations/%zu", path, i);
-        if (!compile_when(p, d, err))
-            return err_wrap(err, "%s: /obligations/%zu/when", path, i);
+        if (!compile_when(p, d, err)) {
+            err_under(err, "/obligations/%zu/when", i);
+            return misconfigured(err, path);
+        }
         p->duties[p->duties_n] = (struct policy_duty){file->regime, d, p->predicates[p->duties_n]};
         p->duties_n++;
     }

@@ -93,8 +93,10 @@ static double pure(const struct policy *policy, long n)
     for (long i = 0; i < n; i++) {
         const struct input *from = &inputs[(size_t)i % inputs_n];
         const struct report_submitted *report = from->ev.report_submitted;
-        struct classify_input in = {
-            .summary = report->summary, .facts = &from->facts, .profile = report->profile};
+        struct classify_input in = {.summary = report->summary,
+                                    .facts = &from->facts,
+                                    .profile = report->profile,
+                                    .reported_at = report->occurred_at};
         struct incident_classified body = {0};
         struct arena arena;
         struct err err = {0};

@@ -11,6 +11,8 @@
 #define MAJOR   LEVEL_MAJOR
 #define EXTREME LEVEL_EXTREME
 
+#define REPORTED_AT INT64_C(1767225600000) /* 2026-01-01 */
+
 static struct policy *policy;
 
 struct graded {
@@ -47,7 +49,8 @@ static void grade(struct graded *g, json_t *facts, const char *profile)
     struct profile who;
     struct classify_input in = {.summary = json_string_value(json_object_get(facts, "summary")),
                                 .facts = &given,
-                                .profile = &who};
+                                .profile = &who,
+                                .reported_at = REPORTED_AT};
     struct err err = {0};
 
     *g = (struct graded){.facts = facts, .profile = parse(profile)};
@@ -226,7 +229,7 @@ static const struct row {
      "park.otherwise"},
     {"an attempt that failed",
      "{\"summary\":\"收到钓鱼邮件,没有点击\",\"impact\":{\"attempt_failed\":true}}", ordinary,
-     GENERAL, GENERAL, 1, "cac.general.failed"},
+     GENERAL, GENERAL, 0, "cac.general.failed"},
     {"only a weakness", "{\"summary\":\"检查发现网站存在高危漏洞\"}", ordinary, GENERAL, GENERAL, 1,
      "cac.general.hazard"},
     {"important data: a person decides",
@@ -560,7 +563,8 @@ static void too_little_room_is_no_grade(void **state)
     struct facts facts = {0};
     struct classify_input in = {.summary = "约一百二十万条客户信息外泄,官网中断3小时",
                                 .facts = &facts,
-                                .profile = &profile};
+                                .profile = &profile,
+                                .reported_at = REPORTED_AT};
     size_t room = 0;
     bool done = false;
 

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/file.h"
+#include "proto/policy_file.h"
 #include "services/classifier/live.h"
 
 #define DEPLOYED "deploy/policy"
@@ -13,7 +15,16 @@
 #define CAC      "regimes/cac-2025.json"
 #define SCRATCH  "/tmp/tongbao-policy-XXXXXX"
 
-static const char *const files[] = {"words.json", "figures.json", "taxonomy.json", PARK, CAC};
+static const char *const files[] = {"words.json",
+                                    "figures.json",
+                                    "taxonomy.json",
+                                    PARK,
+                                    CAC,
+                                    "regimes/eu-dora.json",
+                                    "regimes/eu-nis2.json",
+                                    "regimes/gbt-20986.json",
+                                    "regimes/miit-2024.json",
+                                    "regimes/pboc-2025.json"};
 
 static const struct row {
     const char *name, *file, *parent, *member;
@@ -21,17 +32,17 @@ static const struct row {
     const char *part;
 } rows[] = {
     {"unknown member of a rule", PARK, "/rules/0", "needs_humans", "true",
-     "/needs_humans: no such"},
-    {"unknown member of a regime", PARK, "", "rulez", "[]", "/rulez: no such member"},
-    {"no id", PARK, "/rules/1", "id", NULL, "/rules/1: /id: must be a text"},
-    {"empty text", PARK, "/rules/1", "zh", "\"\"", "/rules/1: /zh: must be a text"},
+     "/rules/0/needs_humans: is not a field"},
+    {"unknown member of a regime", PARK, "", "rulez", "[]", "/rulez: is not a field"},
+    {"no id", PARK, "/rules/1", "id", NULL, "/rules/1/id: is missing"},
+    {"empty text", PARK, "/rules/1", "zh", "\"\"", "/rules/1/zh: must be a text of 1 to 300"},
     {"no level that exists", PARK, "/rules/0", "level", "\"huge\"",
-     "/rules/0: /level: must be one of general, larger, major, extreme; got \"huge\""},
+     "/rules/0/level: must be one of general, larger, major, extreme"},
     {"neither level nor person", PARK, "/rules/0", "level", NULL, "gives neither"},
     {"repeated id", PARK, "/rules/1", "id", "\"park.customer-data-leaked\"", "stands there twice"},
-    {"no condition", PARK, "/rules/2", "when", NULL, "/rules/2: /when"},
+    {"no condition", PARK, "/rules/2", "when", NULL, "/rules/2/when: must be a condition"},
     {"condition of a wrong form", PARK, "/rules/2", "when", "{\"at\":\"/facts/impact\"}",
-     "/rules/2: /when: at \"\""},
+     "/rules/2/when: beside \"at\" stands exactly one of"},
     {"pointer to no field", PARK, "/rules/2", "when",
      "{\"at\":\"/facts/impact/outage_hours\",\"ge\":1}", "/facts/impact/outage_hours: no such"},
     {"pointer behind a scalar", PARK, "/rules/2", "when",
@@ -52,13 +63,14 @@ static const struct row {
      "{\"at\":\"/facts/impact/outage_minutes\",\"matches\":[\"x\"]}", "fits a text only"},
     {"a list is asked for its value", PARK, "/rules/2", "when",
      "{\"at\":\"/words/leak\",\"eq\":\"x\"}", "only \"exists\" fits"},
-    {"no source", PARK, "/rules/0", "source", NULL, "/rules/0: /source: must be an object"},
+    {"no source", PARK, "/rules/0", "source", NULL, "/rules/0/source: is missing"},
     {"a source without a document", PARK, "/rules/0/source", "document", NULL,
-     "/source: /document"},
-    {"verified is no truth", PARK, "/rules/0", "verified", "\"yes\"", "/verified: must be true"},
-    {"no rules", PARK, "", "rules", "[]", "/rules: must be a list"},
+     "/rules/0/source/document: is missing"},
+    {"verified is no truth", PARK, "/rules/0", "verified", "\"yes\"",
+     "/verified: must be true or false"},
+    {"no rules", PARK, "", "rules", "[]", "/rules: must be a list with at least one rule"},
     {"a condition of what counts otherwise", PARK, "/otherwise", "when",
-     "{\"at\":\"/words/leak\",\"exists\":true}", "/otherwise: /when"},
+     "{\"at\":\"/words/leak\",\"exists\":true}", "/otherwise/when: counts when no rule does"},
     {"two regimes of one name", PARK, "", "id", "\"cac-2025\"", "another regime is called"},
     {"nine of the ten", "taxonomy.json", "", "gbt20986",
      "[{\"name\":\"other\",\"category\":\"intrusion\",\"subs\":[]}]", "each of the ten"},
@@ -66,18 +78,38 @@ static const struct row {
      "none of its sub-categories"},
     {"a category that is none", "taxonomy.json", "/rules/0", "category", "\"fire\"", "/category"},
     {"no mapping for one of the four", "taxonomy.json", "/categories", "malware", NULL,
-     "/categories: /malware"},
-    {"no default category", "taxonomy.json", "", "otherwise", NULL, "/otherwise: must be"},
-    {"a bad word list", "words.json", "/lists", "leak", "[\"\"]", "words.json: /lists/leak/0"},
+     "/categories/malware: is missing"},
+    {"no default category", "taxonomy.json", "", "otherwise", NULL, "/otherwise: is missing"},
+    {"a bad word list", "words.json", "/lists", "leak", "[\"\"]", "/lists/leak/0: must be a word"},
     {"a bad factor", "figures.json", "/units/minutes", "小时", "0",
-     "figures.json: /units/minutes: \"小时\" must be a number above 0"},
-    {"an unknown member of the figures", "figures.json", "", "unit", "{}", "/unit: no such member"},
+     "/units/minutes: \"小时\" must be a number above 0"},
+    {"an unknown member of the figures", "figures.json", "", "unit", "{}", "/unit: is not a field"},
     {"a figure that is not told", CAC, "/rules/0", "when", "{\"at\":\"/said/fire\",\"ge\":1}",
      "/said/fire: figures.json has no such name"},
     {"a comparison that no range has", CAC, "/rules/0", "when",
      "{\"at\":\"/said/outage_minutes\",\"eq\":1}", "only \"exists\" fits"},
     {"a number for a word", "words.json", "/lists", "leak", "[\"502\"]", "/lists/leak/0: a number"},
-    {"an unknown member of the words", "words.json", "", "list", "{}", "/list: no such member"},
+    {"a first day that is none", CAC, "/rules/0", "valid_from", "\"2025-02-30\"",
+     "/rules/0/valid_from: must be a day"},
+    {"a last day before the first", CAC, "", "valid_to", "\"2025-10-01\"",
+     "/valid_to: must not be before"},
+    {"a condition that is not named", CAC, "/rules/2", "when", "{\"is\":\"own_sites\"}",
+     "/rules/2/when/is: must be the name of one"},
+    {"a named condition that is wrong in itself", CAC, "/conditions", "outage_short",
+     "{\"at\":\"/facts/impact/outage_minutes\",\"lt\":2}", "/conditions/outage_short/lt: must be"},
+    {"a condition that contradicts itself", PARK, "/rules/2", "when",
+     "{\"all\":[{\"at\":\"/facts/system/servers_hit\",\"ge\":5},"
+     "{\"not\":{\"at\":\"/facts/system/servers_hit\",\"ge\":2}}]}",
+     "/rules/2/when: contradicts itself"},
+    {"a rule that decides nothing", PARK, "/rules/10", "when",
+     "{\"all\":[{\"at\":\"/facts/system/servers_hit\",\"ge\":5},"
+     "{\"at\":\"/words/worm\",\"exists\":true}]}",
+     "\"park.one-workstation\" can never decide anything: whenever it fires, \"park.servers-hit\""},
+    {"a category that is never reached", "taxonomy.json", "/rules/9", "when",
+     "{\"all\":[{\"at\":\"/facts/ransom\",\"exists\":true},"
+     "{\"at\":\"/words/worm\",\"exists\":true}]}",
+     "can never be reached: whenever it fires, \"category.ransom-given\" did before"},
+    {"an unknown member of the words", "words.json", "", "list", "{}", "/list: is not a field"},
 };
 
 struct scratch {
@@ -175,7 +207,7 @@ static void patch(const struct scratch *s, const struct row *row)
         json_object_set_new(parent, row->member, json_loads(row->value, JSON_DECODE_ANY, NULL));
     else
         json_object_del(parent, row->member);
-    write_doc(s, row->file, doc, 0);
+    write_doc(s, row->file, doc, JSON_INDENT(1));
 }
 
 static void mistakes_are_refused(void **state)
@@ -192,6 +224,30 @@ static void mistakes_are_refused(void **state)
     assert_null(policy);
 }
 
+/* Where the wrong value begins, or what should have held a missing one. */
+static void an_error_names_its_line(void **state)
+{
+    static const struct row row = {"", PARK, "/rules/4", "level", "\"huge\"", ""};
+    AUTO(scratch_close) struct scratch s;
+    AUTO(buf_done) struct buf text;
+    struct policy *policy = NULL;
+    struct err err = {0};
+    char path[256], want[64];
+    int line = 1;
+
+    (void)state;
+    scratch_open(&s);
+    patch(&s, &row);
+    path_of(path, &s, PARK);
+    buf_init(&text, POLICY_FILE_MAX_BYTES);
+    assert_ok(file_read(&text, path, &err), &err);
+    for (const char *c = buf_text(&text), *end = strstr(c, "\"huge\""); c < end; c++)
+        line += *c == '\n';
+    snprintf(want, sizeof(want), PARK ":%d: /rules/4/level: ", line);
+    assert_fails(policy_load(&policy, s.folder, &err), &err, ERR_CONFIG, want);
+    assert_true(line > 50);
+}
+
 static void the_deployed_policy_loads(void **state)
 {
     AUTO(auto_policy) struct policy *policy = NULL;
@@ -200,9 +256,9 @@ static void the_deployed_policy_loads(void **state)
     (void)state;
     assert_ok(policy_load(&policy, DEPLOYED, &err), &err);
     assert_int_equal(strlen(policy->version), 64);
-    assert_int_equal(policy->regimes_n, 2);
+    assert_int_equal(policy->regimes_n, 7);
     assert_string_equal(policy->regimes[0].id, "cac-2025"); /* in order of the files' names */
-    assert_string_equal(policy->regimes[1].id, "park-lingang");
+    assert_string_equal(policy->regimes[5].id, "park-lingang");
 }
 
 static void load_version(char ret[POLICY_VERSION_MAX], const char *folder)
@@ -233,6 +289,16 @@ static void the_version_follows_the_rules_only(void **state)
     assert_string_not_equal(deployed, changed);
 }
 
+static const struct regime *park_of(const struct policy *policy)
+{
+    const struct regime *ret = policy->regimes;
+
+    while (ret < policy->regimes + policy->regimes_n && strcmp(ret->id, "park-lingang") != 0)
+        ret++;
+    assert_true(ret < policy->regimes + policy->regimes_n);
+    return ret;
+}
+
 static void what_is_not_verified_never_grades(void **state)
 {
     AUTO(scratch_close) struct scratch s;
@@ -247,10 +313,10 @@ static void what_is_not_verified_never_grades(void **state)
     patch(&s, &unsaid);
     assert_ok(policy_load(&policy, s.folder, &err), &err);
     for (size_t i = 0; i < 2; i++) {
-        assert_false(policy->regimes[1].rules[i].has_level);
-        assert_true(policy->regimes[1].rules[i].needs_human);
+        assert_false(park_of(policy)->rules[i].has_level);
+        assert_true(park_of(policy)->rules[i].needs_human);
     }
-    assert_true(policy->regimes[1].rules[2].has_level);
+    assert_true(park_of(policy)->rules[2].has_level);
 }
 
 static void files_that_cannot_be_read_are_named(void **state)
@@ -269,9 +335,10 @@ static void files_that_cannot_be_read_are_named(void **state)
     fclose(file);
     assert_fails(policy_load(&policy, s.folder, &err), &err, ERR_CONFIG, PARK);
     assert_contains(err.text, "line 2");
-    unlink(path);
-    path_of(path, &s, CAC);
-    unlink(path);
+    for (size_t i = 3; i < ARRAY_LEN(files); i++) {
+        path_of(path, &s, files[i]);
+        unlink(path);
+    }
     assert_fails(policy_load(&policy, s.folder, &err), &err, ERR_CONFIG, "1 to 16 files");
     path_of(path, &s, "words.json");
     unlink(path);
@@ -303,7 +370,7 @@ static void a_refused_reload_changes_nothing(void **state)
     assert_ptr_equal(mine, first); /* until its owner asks */
     policy_live_update(live, &mine);
     assert_ptr_not_equal(mine, first);
-    assert_int_equal(mine->regimes[1].rules[0].level, LEVEL_EXTREME);
+    assert_int_equal(park_of(mine)->rules[0].level, LEVEL_EXTREME);
     policy_unref(mine);
 }
 
@@ -312,6 +379,7 @@ int main(void)
     static struct test_list list;
 
     TEST_ADD_ROWS(&list, rows, mistakes_are_refused);
+    TEST_ADD(&list, an_error_names_its_line);
     TEST_ADD(&list, the_deployed_policy_loads);
     TEST_ADD(&list, the_version_follows_the_rules_only);
     TEST_ADD(&list, what_is_not_verified_never_grades);

@@ -7,6 +7,8 @@
 #include "services/classifier/classify.h"
 #include "services/classifier/facts.h"
 
+#define REPORTED_AT INT64_C(1767225600000) /* 2026-01-01 */
+
 static struct policy *policy;
 
 struct row {
@@ -81,7 +83,7 @@ static void check(void **state)
     struct report_request report;
     struct profile profile;
     struct facts facts;
-    struct classify_input in = {.facts = &facts, .profile = &profile};
+    struct classify_input in = {.facts = &facts, .profile = &profile, .reported_at = REPORTED_AT};
     struct incident_classified body = {0};
     struct err err = {0};
 

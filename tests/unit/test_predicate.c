@@ -110,71 +110,65 @@ static const struct eval_row {
 static const struct bad_row {
     const char *name, *expression, *place, *part;
 } bad_rows[] = {
-    {"no object", "[]", "at \"\"", "a condition is"},
-    {"empty", "{}", "at \"\"", "a condition is"},
-    {"unknown combinator", "{\"none\":[]}", "at \"\"", "a condition is"},
-    {"two combinators", "{\"all\":[],\"any\":[]}", "at \"\"", "a condition is"},
-    {"empty all", "{\"all\":[]}", "at \"/all\"", "at least one condition"},
-    {"all of no list", "{\"all\":{\"at\":\"/n\",\"ge\":1}}", "at \"/all\"",
-     "at least one condition"},
-    {"not of a list", "{\"not\":[]}", "at \"/not\"", "a condition is"},
-    {"no comparison", "{\"at\":\"/n\"}", "at \"\"", "exactly one of eq"},
-    {"unknown comparison", "{\"at\":\"/n\",\"above\":1}", "at \"\"", "exactly one of eq"},
-    {"two comparisons", "{\"at\":\"/n\",\"ge\":1,\"le\":2}", "at \"\"", "exactly one of eq"},
-    {"pointer without a slash", "{\"at\":\"n\",\"ge\":1}", "at \"/at\"", "JSON pointer"},
-    {"pointer that is a number", "{\"at\":1,\"ge\":1}", "at \"/at\"", "JSON pointer"},
-    {"no such field", "{\"at\":\"/m\",\"ge\":1}", "at \"/at\"", "/m: no such field"},
-    {"no such field inside", "{\"at\":\"/o/m\",\"ge\":1}", "at \"/at\"", "/o/m: no such field"},
-    {"through what is no object", "{\"at\":\"/n/m\",\"ge\":1}", "at \"/at\"", "no such field"},
-    {"into a list", "{\"at\":\"/list/0\",\"eq\":\"major\"}", "at \"/at\"", "no such field"},
-    {"no such name", "{\"at\":\"/words/fire\",\"exists\":true}", "at \"/at\"",
+    {"no object", "[]", "", "a condition is"},
+    {"empty", "{}", "", "a condition is"},
+    {"unknown combinator", "{\"none\":[]}", "", "a condition is"},
+    {"two combinators", "{\"all\":[],\"any\":[]}", "", "a condition is"},
+    {"empty all", "{\"all\":[]}", "/all", "at least one condition"},
+    {"all of no list", "{\"all\":{\"at\":\"/n\",\"ge\":1}}", "/all", "at least one condition"},
+    {"not of a list", "{\"not\":[]}", "/not", "a condition is"},
+    {"no comparison", "{\"at\":\"/n\"}", "", "exactly one of eq"},
+    {"unknown comparison", "{\"at\":\"/n\",\"above\":1}", "", "exactly one of eq"},
+    {"two comparisons", "{\"at\":\"/n\",\"ge\":1,\"le\":2}", "", "exactly one of eq"},
+    {"pointer without a slash", "{\"at\":\"n\",\"ge\":1}", "/at", "JSON pointer"},
+    {"pointer that is a number", "{\"at\":1,\"ge\":1}", "/at", "JSON pointer"},
+    {"no such field", "{\"at\":\"/m\",\"ge\":1}", "/at", "/m: no such field"},
+    {"no such field inside", "{\"at\":\"/o/m\",\"ge\":1}", "/at", "/o/m: no such field"},
+    {"through what is no object", "{\"at\":\"/n/m\",\"ge\":1}", "/at", "no such field"},
+    {"into a list", "{\"at\":\"/list/0\",\"eq\":\"major\"}", "/at", "no such field"},
+    {"no such name", "{\"at\":\"/words/fire\",\"exists\":true}", "/at",
      "the test has no such name"},
-    {"a name without its end", "{\"at\":\"/regimes/cac\",\"exists\":true}", "at \"/at\"",
-     "no such name"},
-    {"ge with a text", "{\"at\":\"/level\",\"ge\":\"larger\"}", "at \"/ge\"", "fits a number only"},
-    {"ge with a truth", "{\"at\":\"/n\",\"ge\":true}", "at \"/ge\"", "must be a number"},
-    {"a measured number without its unit", "{\"at\":\"/o/outage_minutes\",\"ge\":120}",
-     "at \"/ge\"", "with its unit"},
-    {"another unit", "{\"at\":\"/o/outage_minutes\",\"ge\":\"120 CNY\"}", "at \"/ge\"",
-     "\"90 min\""},
-    {"no number before the unit", "{\"at\":\"/o/loss_cny\",\"ge\":\"CNY\"}", "at \"/ge\"",
+    {"a name without its end", "{\"at\":\"/regimes/cac\",\"exists\":true}", "/at", "no such name"},
+    {"ge with a text", "{\"at\":\"/level\",\"ge\":\"larger\"}", "/ge", "fits a number only"},
+    {"ge with a truth", "{\"at\":\"/n\",\"ge\":true}", "/ge", "must be a number"},
+    {"a measured number without its unit", "{\"at\":\"/o/outage_minutes\",\"ge\":120}", "/ge",
+     "with its unit"},
+    {"another unit", "{\"at\":\"/o/outage_minutes\",\"ge\":\"120 CNY\"}", "/ge", "\"90 min\""},
+    {"no number before the unit", "{\"at\":\"/o/loss_cny\",\"ge\":\"CNY\"}", "/ge",
      "\"5000000 CNY\""},
-    {"a unit without a blank", "{\"at\":\"/o/people_affected\",\"ge\":\"5persons\"}", "at \"/ge\"",
+    {"a unit without a blank", "{\"at\":\"/o/people_affected\",\"ge\":\"5persons\"}", "/ge",
      "\"1000 persons\""},
-    {"a negative measure", "{\"at\":\"/o/people_affected\",\"ge\":\"-5 persons\"}", "at \"/ge\"",
+    {"a negative measure", "{\"at\":\"/o/people_affected\",\"ge\":\"-5 persons\"}", "/ge",
      "with its unit"},
-    {"a count with a unit", "{\"at\":\"/n\",\"ge\":\"1 persons\"}", "at \"/ge\"",
-     "must be a number"},
-    {"a range without its unit", "{\"at\":\"/said/people_affected\",\"ge\":3}", "at \"/ge\"",
+    {"a count with a unit", "{\"at\":\"/n\",\"ge\":\"1 persons\"}", "/ge", "must be a number"},
+    {"a range without its unit", "{\"at\":\"/said/people_affected\",\"ge\":3}", "/ge",
      "with its unit"},
-    {"eq with null", "{\"at\":\"/n\",\"eq\":null}", "at \"/eq\"", "must be a number"},
-    {"eq of another type", "{\"at\":\"/b\",\"eq\":1}", "at \"/eq\"", "true or false"},
-    {"no value of the enum", "{\"at\":\"/level\",\"eq\":\"huge\"}", "at \"/eq\"",
+    {"eq with null", "{\"at\":\"/n\",\"eq\":null}", "/eq", "must be a number"},
+    {"eq of another type", "{\"at\":\"/b\",\"eq\":1}", "/eq", "true or false"},
+    {"no value of the enum", "{\"at\":\"/level\",\"eq\":\"huge\"}", "/eq",
      "none of the values of level"},
-    {"eq on a range", "{\"at\":\"/said/people_affected\",\"eq\":\"3 persons\"}", "at \"/eq\"",
+    {"eq on a range", "{\"at\":\"/said/people_affected\",\"eq\":\"3 persons\"}", "/eq",
      "only \"exists\" fits"},
-    {"eq on an object", "{\"at\":\"/o\",\"eq\":1}", "at \"/eq\"", "only \"exists\" fits"},
-    {"eq on a time", "{\"at\":\"/at\",\"eq\":1}", "at \"/eq\"", "only \"exists\" fits"},
-    {"ge on a time", "{\"at\":\"/at\",\"ge\":1}", "at \"/ge\"", "fits a number only"},
-    {"eq on a list of words", "{\"at\":\"/words/leak\",\"eq\":\"x\"}", "at \"/eq\"",
+    {"eq on an object", "{\"at\":\"/o\",\"eq\":1}", "/eq", "only \"exists\" fits"},
+    {"eq on a time", "{\"at\":\"/at\",\"eq\":1}", "/eq", "only \"exists\" fits"},
+    {"ge on a time", "{\"at\":\"/at\",\"ge\":1}", "/ge", "fits a number only"},
+    {"eq on a list of words", "{\"at\":\"/words/leak\",\"eq\":\"x\"}", "/eq",
      "only \"exists\" fits"},
-    {"in without a list", "{\"at\":\"/n\",\"in\":1}", "at \"/in\"", "at least one item"},
-    {"in an empty list", "{\"at\":\"/n\",\"in\":[]}", "at \"/in\"", "at least one item"},
-    {"in a list with an object", "{\"at\":\"/n\",\"in\":[1,{}]}", "at \"/in/1\"",
-     "must be a number"},
-    {"exists with a text", "{\"at\":\"/n\",\"exists\":\"yes\"}", "at \"/exists\"", "true or false"},
-    {"matches on a number", "{\"at\":\"/n\",\"matches\":[\"1\"]}", "at \"/matches\"",
-     "fits a text only"},
-    {"matches a number", "{\"at\":\"/t\",\"matches\":[\"a\",7]}", "at \"/matches/1\"", "a keyword"},
-    {"matches nothing", "{\"at\":\"/t\",\"matches\":[\"\"]}", "at \"/matches/0\"", "a keyword"},
-    {"regex on a number", "{\"at\":\"/n\",\"regex\":\"1\"}", "at \"/regex\"", "fits a text only"},
-    {"regex that is none", "{\"at\":\"/t\",\"regex\":\"a(b\"}", "at \"/regex\"",
+    {"in without a list", "{\"at\":\"/n\",\"in\":1}", "/in", "at least one item"},
+    {"in an empty list", "{\"at\":\"/n\",\"in\":[]}", "/in", "at least one item"},
+    {"in a list with an object", "{\"at\":\"/n\",\"in\":[1,{}]}", "/in/1", "must be a number"},
+    {"exists with a text", "{\"at\":\"/n\",\"exists\":\"yes\"}", "/exists", "true or false"},
+    {"matches on a number", "{\"at\":\"/n\",\"matches\":[\"1\"]}", "/matches", "fits a text only"},
+    {"matches a number", "{\"at\":\"/t\",\"matches\":[\"a\",7]}", "/matches/1", "a keyword"},
+    {"matches nothing", "{\"at\":\"/t\",\"matches\":[\"\"]}", "/matches/0", "a keyword"},
+    {"regex on a number", "{\"at\":\"/n\",\"regex\":\"1\"}", "/regex", "fits a text only"},
+    {"regex that is none", "{\"at\":\"/t\",\"regex\":\"a(b\"}", "/regex",
      "is no regular expression: missing closing parenthesis at character 4"},
-    {"regex that is a list", "{\"at\":\"/t\",\"regex\":[\"a\"]}", "at \"/regex\"",
+    {"regex that is a list", "{\"at\":\"/t\",\"regex\":[\"a\"]}", "/regex",
      "must be a regular expression"},
     {"the place leads through all levels",
      "{\"all\":[{\"at\":\"/n\",\"ge\":1},{\"not\":{\"any\":[{\"at\":\"/n\",\"ge\":true}]}}]}",
-     "at \"/all/1/not/any/0/ge\"", "must be a number"},
+     "/all/1/not/any/0/ge", "must be a number"},
 };
 
 /* --- the view --- */
@@ -203,7 +197,8 @@ static const struct predicate_names names[] = {
     {PREDICATE_RANGE, "/said/", "", "the test", NULL, find, said},
     {PREDICATE_ENUM, "/regimes/", "/level", "the test", &level_table, find, regimes},
 };
-static const struct predicate_view view = {&outer_shape, names, ARRAY_LEN(names)};
+static const struct predicate_view view = {
+    .shape = &outer_shape, .names = names, .names_n = ARRAY_LEN(names)};
 
 static bool is_first(const void *ctx, size_t id)
 {
@@ -290,8 +285,8 @@ static void check_bad(void **state)
     struct predicate *p = NULL;
     struct err err = {0};
 
-    assert_fails(predicate_compile(&p, &view, source, &err), &err, ERR_CONFIG, row->part);
-    assert_contains(err.text, row->place);
+    assert_fails(predicate_compile(&p, &view, source, &err), &err, ERR_INPUT, row->part);
+    assert_string_equal(err.pointer, row->place);
     assert_null(p);
 }
 
@@ -327,6 +322,94 @@ static json_t *nested_not(int depth)
     return inner;
 }
 
+static void a_named_condition_stands_for_itself(void **state)
+{
+    AUTO(auto_json)
+    json_t *conditions =
+        parse("{\"few\":{\"at\":\"/n\",\"lt\":10},"
+              "\"flagged\":{\"all\":[{\"is\":\"few\"},{\"at\":\"/b\",\"eq\":true}]},"
+              "\"round\":{\"not\":{\"is\":\"round\"}}}");
+    struct predicate_view with = view;
+    AUTO(auto_predicate) struct predicate *p = NULL;
+    struct predicate *none = NULL;
+    AUTO(auto_json) json_t *flagged = parse("{\"not\":{\"is\":\"flagged\"}}");
+    AUTO(auto_json) json_t *unknown = parse("{\"any\":[{\"is\":\"many\"}]}");
+    AUTO(auto_json) json_t *round = parse("{\"is\":\"round\"}");
+    struct err err = {0};
+
+    (void)state;
+    with.conditions = conditions;
+    assert_ok(predicate_compile(&p, &with, flagged, &err), &err);
+    assert_int_equal(evaluate(p, NULL), TRI_TRUE); /* n is 120 */
+    assert_fails(predicate_compile(&none, &with, unknown, &err), &err, ERR_INPUT,
+                 "the name of one");
+    assert_string_equal(err.pointer, "/any/0/is");
+    assert_fails(predicate_compile(&none, &with, round, &err), &err, ERR_INPUT, "names itself");
+    assert_fails(predicate_compile(&none, &view, flagged, &err), &err, ERR_INPUT,
+                 "the name of one");
+}
+
+/* --- what can hold at all --- */
+
+static const struct reach_row {
+    const char *name, *expression;
+    const char *unless; /* NULL: none */
+    bool want;
+} reach_rows[] = {
+    {"a comparison", "{\"at\":\"/n\",\"ge\":5}", NULL, true},
+    {"between", "{\"all\":[{\"at\":\"/n\",\"ge\":5},{\"at\":\"/n\",\"lt\":6}]}", NULL, true},
+    {"no number between", "{\"all\":[{\"at\":\"/n\",\"ge\":5},{\"at\":\"/n\",\"lt\":5}]}", NULL,
+     false},
+    {"no whole number between", "{\"all\":[{\"at\":\"/n\",\"gt\":5},{\"at\":\"/n\",\"lt\":6}]}",
+     NULL, false},
+    {"more than a field takes", "{\"at\":\"/n\",\"gt\":1000}", NULL, false},
+    {"two values of an enum",
+     "{\"all\":[{\"at\":\"/level\",\"eq\":\"major\"},{\"at\":\"/level\",\"eq\":\"larger\"}]}", NULL,
+     false},
+    {"two items of a list may be two values",
+     "{\"all\":[{\"at\":\"/list\",\"eq\":\"major\"},{\"at\":\"/list\",\"eq\":\"larger\"}]}", NULL,
+     true},
+    {"two values of a text",
+     "{\"all\":[{\"at\":\"/t\",\"eq\":\"a\"},{\"at\":\"/t\",\"eq\":\"b\"}]}", NULL, false},
+    {"a text that is neither",
+     "{\"all\":[{\"at\":\"/t\",\"ne\":\"a\"},{\"at\":\"/t\",\"ne\":\"b\"}]}", NULL, true},
+    {"a value of what is not there",
+     "{\"all\":[{\"at\":\"/n\",\"exists\":false},{\"at\":\"/n\",\"ge\":1}]}", NULL, false},
+    {"unknown is not false: not above is no number",
+     "{\"all\":[{\"at\":\"/n\",\"exists\":false},{\"not\":{\"at\":\"/n\",\"ge\":1}}]}", NULL,
+     false},
+    {"a word found and not found",
+     "{\"all\":[{\"at\":\"/words/leak\",\"exists\":true},{\"at\":\"/words/"
+     "leak\",\"exists\":false}]}",
+     NULL, false},
+    {"a range on both sides of a number",
+     "{\"all\":[{\"at\":\"/said/people_affected\",\"exists\":true},{\"not\":{\"any\":[{\"at\":"
+     "\"/said/people_affected\",\"lt\":\"5 persons\"},{\"at\":\"/said/people_affected\",\"ge\":"
+     "\"5 persons\"}]}}]}",
+     NULL, false},
+    {"above ten is above five", "{\"at\":\"/n\",\"ge\":10}", "{\"at\":\"/n\",\"ge\":5}", false},
+    {"above five is not above ten", "{\"at\":\"/n\",\"ge\":5}", "{\"at\":\"/n\",\"ge\":10}", true},
+    {"a part implies the whole", "{\"at\":\"/b\",\"eq\":true}",
+     "{\"any\":[{\"at\":\"/n\",\"ge\":10},{\"at\":\"/b\",\"eq\":true}]}", false},
+    {"both imply one",
+     "{\"all\":[{\"at\":\"/words/leak\",\"exists\":true},{\"at\":\"/level\",\"in\":[\"major\"]}]}",
+     "{\"at\":\"/level\",\"in\":[\"larger\",\"major\"]}", false},
+    {"one does not imply both", "{\"at\":\"/level\",\"in\":[\"major\"]}",
+     "{\"all\":[{\"at\":\"/words/leak\",\"exists\":true},{\"at\":\"/level\",\"in\":[\"major\"]}]}",
+     true},
+    {"the same keywords elsewhere", "{\"at\":\"/t\",\"matches\":[\"a\"]}",
+     "{\"at\":\"/zh\",\"matches\":[\"a\"]}", true},
+};
+
+static void check_reach(void **state)
+{
+    const struct reach_row *row = *state;
+    AUTO(auto_predicate) struct predicate *p = compiled(row->expression);
+    AUTO(auto_predicate) struct predicate *unless = row->unless ? compiled(row->unless) : NULL;
+
+    assert_int_equal(predicate_can_hold(p, unless), row->want);
+}
+
 static void depth_is_bounded(void **state)
 {
     AUTO(auto_json) json_t *deepest = nested_not(16);
@@ -337,7 +420,7 @@ static void depth_is_bounded(void **state)
 
     (void)state;
     assert_ok(predicate_compile(&p, &view, deepest, &err), &err);
-    assert_fails(predicate_compile(&none, &view, deeper, &err), &err, ERR_CONFIG, "too deep");
+    assert_fails(predicate_compile(&none, &view, deeper, &err), &err, ERR_INPUT, "too deep");
 }
 
 static void nodes_are_bounded(void **state)
@@ -354,7 +437,7 @@ static void nodes_are_bounded(void **state)
     assert_ok(predicate_compile(&p, &view, any, &err), &err);
     assert_int_equal(evaluate(p, NULL), TRI_FALSE);
     json_array_append_new(list, json_pack("{s:s,s:i}", "at", "/n", "ge", 1));
-    assert_fails(predicate_compile(&none, &view, any, &err), &err, ERR_CONFIG, "too large");
+    assert_fails(predicate_compile(&none, &view, any, &err), &err, ERR_INPUT, "too large");
 }
 
 int main(void)
@@ -363,6 +446,8 @@ int main(void)
 
     TEST_ADD_ROWS(&list, eval_rows, check_eval);
     TEST_ADD_ROWS(&list, bad_rows, check_bad);
+    TEST_ADD_ROWS(&list, reach_rows, check_reach);
+    TEST_ADD(&list, a_named_condition_stands_for_itself);
     TEST_ADD(&list, reads_name_each_pointer_once);
     TEST_ADD(&list, depth_is_bounded);
     TEST_ADD(&list, nodes_are_bounded);

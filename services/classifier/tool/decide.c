@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "services/classifier/facts.h"
 #include "services/classifier/tool/tool.h"
 
@@ -60,11 +61,12 @@ static json_t *regimes_of(const struct incident_classified *body)
 
     for (size_t i = 0; i < body->regimes_n; i++) {
         const struct regime_grade *grade = &body->regimes[i];
+        json_t *regime = json_pack("{s:o,s:b}", "level", level_json(grade->has_level, grade->level),
+                                   "needs_human", grade->needs_human);
 
-        (void)json_object_set_new(ret, grade->regime,
-                                  json_pack("{s:o,s:b}", "level",
-                                            level_json(grade->has_level, grade->level),
-                                            "needs_human", grade->needs_human));
+        if (grade->has_reportable)
+            (void)json_object_set_new(regime, "reportable", json_boolean(grade->reportable));
+        (void)json_object_set_new(ret, grade->regime, regime);
     }
     return ret;
 }
@@ -89,7 +91,8 @@ static bool decide(const struct policy *policy, json_t *report, struct arena *ar
     struct report_request request;
     struct profile profile;
     struct facts facts;
-    struct classify_input in = {.facts = &facts, .profile = &profile};
+    struct classify_input in = {
+        .facts = &facts, .profile = &profile, .reported_at = clock_wall_ms()};
     struct incident_classified body = {0};
 
     json_object_del(report, "profile");

@@ -1,31 +1,12 @@
-#include "proto/predicate.h"
+#include "proto/predicate_program.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/pattern.h"
-
 #define DEPTH_MAX  16
 #define VALUES_MAX 8192 /* operands and keywords of one predicate */
-#define HOPS_MAX   3
-#define PLACE_MAX  256 /* bytes of a place in an error */
-
-enum op {
-    OP_ALL,
-    OP_ANY,
-    OP_NOT,
-    OP_EQ,
-    OP_NE,
-    OP_LT,
-    OP_LE,
-    OP_GT,
-    OP_GE,
-    OP_IN,
-    OP_EXISTS,
-    OP_MATCHES,
-    OP_REGEX
-};
+#define PLACE_MAX  128  /* bytes of a place in an error */
 
 static const struct {
     const char *name;
@@ -36,34 +17,6 @@ static const struct {
     {"matches", OP_MATCHES}, {"regex", OP_REGEX},
 };
 #define COMPARISONS "eq, ne, lt, le, gt, ge, in, exists, matches, regex"
-
-struct value {
-    double number; /* also of a boolean, and of an enum's value */
-    char *text;    /* of a text: owned, len bytes; keywords are in lower case */
-    size_t len;
-    struct pattern *pattern; /* owned */
-};
-
-struct node {
-    enum op op;
-    enum predicate_source source;
-    size_t end;            /* the first node behind this one's children */
-    char *pointer;         /* owned; NULL for all, any, not */
-    size_t hops[HOPS_MAX]; /* offsets of the pointers to objects on the way to the field */
-    size_t hops_n;
-    const struct field *field;
-    const struct enum_table *values_of; /* of an enum */
-    size_t id;                          /* of a name */
-    size_t value, values_n;             /* the operands, in `values` */
-};
-
-/* Nodes in prefix order: the children of node i begin at i + 1, each ends where the next begins. */
-struct predicate {
-    struct node *nodes;
-    size_t nodes_n;
-    struct value *values;
-    size_t values_n;
-};
 
 void predicate_free(struct predicate *p)
 {
@@ -80,8 +33,6 @@ void predicate_free(struct predicate *p)
     free(p);
 }
 
-/* --- compiling --- */
-
 struct compiler {
     struct predicate *p;
     const struct predicate_view *view;
@@ -93,7 +44,7 @@ struct compiler {
 
 static bool fail(struct compiler *c, const char *what)
 {
-    return err_set(c->err, ERR_CONFIG, "at \"%s\": %s", c->place, what);
+    return err_at(c->err, c->place, "%s", what);
 }
 
 /* Adds "/name" to the place; returns what to give to place_back(). */
@@ -219,13 +170,12 @@ static bool compile_pointer(struct compiler *c, struct node *node, const json_t 
 
         found = find_name(c, names, node, pointer, &is_root);
         if (is_root && !found)
-            return err_set(c->err, ERR_CONFIG, "at \"%s\": %s: %s has no such name", c->place,
-                           pointer, names->help);
+            return err_at(c->err, c->place, "%s: %s has no such name", pointer, names->help);
     }
     if (!found && !find_way(c->view, node, pointer))
-        return err_set(c->err, ERR_CONFIG,
-                       "at \"%s\": %s: no such field; the fields are those of %s (proto/*.def)",
-                       c->place, pointer, c->view->shape->name);
+        return err_at(c->err, c->place,
+                      "%s: no such field; the fields are those of %s (proto/*.def)", pointer,
+                      c->view->shape->name);
     if (!found && node->field->values)
         node->values_of = node->field->values;
     node->pointer = strdup(pointer);
@@ -291,12 +241,11 @@ static bool compile_number(struct compiler *c, const struct node *node, const js
     if (!measure)
         return json_is_number(value) ? add_value(c, &number) : fail(c, "must be a number");
     if (!read_measured(json_string_value(value), measure, &number.number))
-        return err_set(c->err, ERR_CONFIG,
-                       "at \"%s\": must be a number of %s with its unit, such as \"%s\"", c->place,
-                       measure,
-                       strcmp(measure, "minutes") == 0   ? "90 min\", \"2 h\" or \"1 d"
-                       : strcmp(measure, "persons") == 0 ? "1000 persons"
-                                                         : "5000000 CNY");
+        return err_at(c->err, c->place, "must be a number of %s with its unit, such as \"%s\"",
+                      measure,
+                      strcmp(measure, "minutes") == 0   ? "90 min\", \"2 h\" or \"1 d"
+                      : strcmp(measure, "persons") == 0 ? "1000 persons"
+                                                        : "5000000 CNY");
     return add_value(c, &number);
 }
 
@@ -329,8 +278,7 @@ static bool compile_enum(struct compiler *c, const struct enum_table *table, con
     int found;
 
     if (!json_is_string(value) || !enum_parse(table, json_string_value(value), &found))
-        return err_set(c->err, ERR_CONFIG, "at \"%s\": is none of the values of %s", c->place,
-                       table->name);
+        return err_at(c->err, c->place, "is none of the values of %s", table->name);
     return add_value(c, &(struct value){.number = found});
 }
 
@@ -369,7 +317,7 @@ static bool compile_regex(struct compiler *c, const json_t *value)
     if (!json_is_string(value))
         return fail(c, "must be a regular expression");
     if (!pattern_compile(&pattern, json_string_value(value), c->err))
-        return err_wrap(c->err, "at \"%s\"", c->place);
+        return err_at(c->err, c->place, "%s", c->err ? c->err->text : "");
     if (add_value(c, &(struct value){.pattern = pattern}))
         return true;
     pattern_free(pattern);
@@ -486,6 +434,23 @@ static bool compile_children(struct compiler *c, enum op op, const char *name, c
     return true;
 }
 
+/* {"is": "name"}: as if that condition stood here. One that leads back to itself meets the bound of the depth. */
+static bool compile_named(struct compiler *c, const json_t *name)
+{
+    const json_t *expression = json_object_get(c->view->conditions, json_string_value(name));
+    size_t before = place_into(c, "is");
+    bool ok;
+
+    if (!json_is_string(name) || !expression)
+        return fail(c, "must be the name of one of the conditions");
+    if (++c->depth > DEPTH_MAX)
+        return fail(c, "is nested too deep, or a condition that names itself");
+    ok = compile(c, expression);
+    c->depth--;
+    place_back(c, before);
+    return ok;
+}
+
 static bool compile(struct compiler *c, const json_t *expression)
 {
     static const struct {
@@ -495,14 +460,17 @@ static bool compile(struct compiler *c, const json_t *expression)
 
     if (json_object_get(expression, "at"))
         return compile_comparison(c, expression);
+    if (json_object_get(expression, "is") && json_object_size(expression) == 1)
+        return compile_named(c, json_object_get(expression, "is"));
     for (size_t i = 0; i < ARRAY_LEN(combinators) && json_object_size(expression) == 1; i++) {
         const json_t *value = json_object_get(expression, combinators[i].name);
 
         if (value)
             return compile_children(c, combinators[i].op, combinators[i].name, value);
     }
-    return fail(c, "a condition is {\"all\": […]}, {\"any\": […]}, {\"not\": …} or {\"at\": …, "
-                   "<comparison>: …}, where the comparison is one of " COMPARISONS);
+    return fail(c,
+                "a condition is {\"all\": […]}, {\"any\": […]}, {\"not\": …}, {\"is\": <name>} or "
+                "{\"at\": …, <comparison>: …}, where the comparison is one of " COMPARISONS);
 }
 
 bool predicate_compile(struct predicate **ret, const struct predicate_view *view,
@@ -517,273 +485,4 @@ bool predicate_compile(struct predicate **ret, const struct predicate_view *view
         return false;
     *ret = TAKE(p);
     return true;
-}
-
-/* --- evaluating --- */
-
-static enum tri tri_of(bool b)
-{
-    return b ? TRI_TRUE : TRI_FALSE;
-}
-
-static enum tri tri_not(enum tri t)
-{
-    return t == TRI_UNKNOWN ? t : tri_of(t == TRI_FALSE);
-}
-
-/* The struct that has the field; NULL: an object on the way is not there. */
-static const char *holder_of(const struct node *node, const void *body)
-{
-    const char *at = body;
-
-    for (size_t i = 0; at && i < node->hops_n; i++)
-        at = *(const char *const *)(at + node->hops[i]);
-    return at;
-}
-
-static size_t count_of(const struct field *f, const char *at)
-{
-    return *(const size_t *)(at + f->offset_extra);
-}
-
-static bool has_field(const struct field *f, const char *at)
-{
-    switch (f->type) {
-    case FIELD_TIME:
-    case FIELD_INT:
-    case FIELD_BOOL:
-    case FIELD_ENUM:
-        return *(const bool *)(at + f->offset_extra);
-    case FIELD_TEXTS:
-    case FIELD_IDS:
-    case FIELD_ENUMS:
-    case FIELD_INTS:
-    case FIELD_LIST:
-        return count_of(f, at) > 0;
-    case FIELD_TEXT:
-    case FIELD_ID:
-    case FIELD_OBJECT:
-    case FIELD_JSON:
-        break;
-    }
-    return *(const void *const *)(at + f->offset) != NULL;
-}
-
-static bool holds(enum op op, double x, double want)
-{
-    if (op == OP_LT)
-        return x < want;
-    if (op == OP_LE)
-        return x <= want;
-    return op == OP_GT ? x > want : x >= want;
-}
-
-static bool is_latin(char c)
-{
-    c = lower(c);
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
-/* A keyword's Latin end must be the end of a word: "rat" is not in "operation", but in "RAT木马". */
-static bool occurs_at(const char *text, size_t len, size_t at, const struct value *word)
-{
-    if (len - at < word->len)
-        return false;
-    for (size_t i = 0; i < word->len; i++)
-        if (lower(text[at + i]) != word->text[i])
-            return false;
-    if (at > 0 && is_latin(word->text[0]) && is_latin(text[at - 1]))
-        return false;
-    return at + word->len == len || !is_latin(word->text[word->len - 1]) ||
-           !is_latin(text[at + word->len]);
-}
-
-static bool has_keyword(const struct value *words, size_t n, const char *text)
-{
-    size_t len = strlen(text);
-
-    for (size_t at = 0; at < len; at++)
-        for (size_t i = 0; i < n; i++)
-            if (occurs_at(text, len, at, &words[i]))
-                return true;
-    return false;
-}
-
-static enum tri compare_text(const struct node *node, const struct value *values, const char *text)
-{
-    if (node->op == OP_MATCHES)
-        return tri_of(has_keyword(values, node->values_n, text));
-    if (node->op == OP_REGEX)
-        switch (pattern_match(values->pattern, text)) {
-        case PATTERN_MATCHES:
-            return TRI_TRUE;
-        case PATTERN_DIFFERS:
-            return TRI_FALSE;
-        case PATTERN_TOO_DEAR:
-            return TRI_UNKNOWN;
-        }
-    for (size_t i = 0; i < node->values_n; i++)
-        if (strcmp(values[i].text, text) == 0)
-            return TRI_TRUE;
-    return TRI_FALSE;
-}
-
-static enum tri compare_number(const struct node *node, const struct value *values, double x)
-{
-    if (node->op >= OP_LT && node->op <= OP_GE)
-        return tri_of(holds(node->op, x, values->number));
-    for (size_t i = 0; i < node->values_n; i++)
-        if (values[i].number == x)
-            return TRI_TRUE;
-    return TRI_FALSE;
-}
-
-/* Item i of a list field, or the field itself. */
-static enum tri compare_item(const struct node *node, const struct value *values, const char *at,
-                             size_t i)
-{
-    const char *member = at + node->field->offset;
-
-    switch (node->field->type) {
-    case FIELD_INT:
-        return compare_number(node, values, (double)*(const int64_t *)member);
-    case FIELD_BOOL:
-        return compare_number(node, values, *(const bool *)member);
-    case FIELD_ENUM:
-        return compare_number(node, values, *(const unsigned *)member);
-    case FIELD_TEXT:
-    case FIELD_ID:
-        return compare_text(node, values, *(const char *const *)member);
-    case FIELD_INTS:
-        return compare_number(node, values, (double)(*(const int64_t *const *)member)[i]);
-    case FIELD_ENUMS:
-        return compare_number(node, values, (*(const unsigned *const *)member)[i]);
-    case FIELD_TEXTS:
-    case FIELD_IDS:
-        return compare_text(node, values, (*(const char *const *const *)member)[i]);
-    case FIELD_TIME:
-    case FIELD_OBJECT:
-    case FIELD_LIST:
-    case FIELD_JSON:
-        break;
-    }
-    return TRI_UNKNOWN;
-}
-
-/* A list matches when one of its items does. */
-static enum tri compare_field(const struct node *node, const struct value *values, const char *at)
-{
-    enum tri so_far = TRI_FALSE;
-    size_t n = 1;
-
-    if (node->field->items_max > 0)
-        n = count_of(node->field, at);
-    for (size_t i = 0; i < n; i++) {
-        enum tri t = compare_item(node, values, at, i);
-
-        if (t == TRI_TRUE)
-            return t;
-        if (t == TRI_UNKNOWN)
-            so_far = t;
-    }
-    return so_far;
-}
-
-static enum tri compare_range(const struct node *node, const struct value *values, double least,
-                              double most)
-{
-    bool whole = holds(node->op, least, values->number);
-
-    return whole == holds(node->op, most, values->number) ? tri_of(whole) : TRI_UNKNOWN;
-}
-
-static void note_read(struct predicate_reads *reads, const struct predicate_read *read)
-{
-    if (reads->n == PREDICATE_READS_MAX)
-        return;
-    for (size_t i = 0; i < reads->n; i++)
-        if (strcmp(reads->reads[i].pointer, read->pointer) == 0)
-            return;
-    reads->reads[reads->n++] = *read;
-}
-
-/* Looks at what the node compares: is it there, and how does it compare? */
-static bool look(const struct predicate *p, const struct node *node,
-                 const struct predicate_input *in, const char *at, enum tri *ret)
-{
-    const struct value *values = &p->values[node->value];
-    double least, most;
-    int value;
-
-    switch (node->source) {
-    case PREDICATE_FIELD:
-        if (!at || !has_field(node->field, at))
-            return false;
-        if (node->op != OP_EXISTS)
-            *ret = compare_field(node, values, at);
-        return true;
-    case PREDICATE_FOUND:
-        return in->found(in->ctx, node->id);
-    case PREDICATE_RANGE:
-        if (!in->range(in->ctx, node->id, &least, &most))
-            return false;
-        if (node->op != OP_EXISTS)
-            *ret = compare_range(node, values, least, most);
-        return true;
-    case PREDICATE_ENUM:
-        if (!in->value(in->ctx, node->id, &value))
-            return false;
-        if (node->op != OP_EXISTS)
-            *ret = compare_number(node, values, value);
-        return true;
-    }
-    return false;
-}
-
-static enum tri eval_comparison(const struct predicate *p, const struct node *node,
-                                const struct predicate_input *in, struct predicate_reads *reads)
-{
-    const char *at = node->source == PREDICATE_FIELD ? holder_of(node, in->body) : NULL;
-    enum tri t = TRI_UNKNOWN;
-    bool is_there = look(p, node, in, at, &t);
-
-    if (reads)
-        note_read(reads, &(struct predicate_read){.pointer = node->pointer,
-                                                  .source = node->source,
-                                                  .is_known = is_there,
-                                                  .id = node->id,
-                                                  .field = node->field,
-                                                  .at = at});
-    if (node->op == OP_EXISTS)
-        return tri_of(is_there == (p->values[node->value].number != 0));
-    if (!is_there)
-        return TRI_UNKNOWN;
-    return node->op == OP_NE ? tri_not(t) : t;
-}
-
-static enum tri eval(const struct predicate *p, size_t index, const struct predicate_input *in,
-                     struct predicate_reads *reads)
-{
-    const struct node *node = &p->nodes[index];
-    enum tri decisive = node->op == OP_ALL ? TRI_FALSE : TRI_TRUE, so_far = tri_not(decisive);
-
-    if (node->op == OP_NOT)
-        return tri_not(eval(p, index + 1, in, reads));
-    if (node->op != OP_ALL && node->op != OP_ANY)
-        return eval_comparison(p, node, in, reads);
-    for (size_t i = index + 1; i < node->end; i = p->nodes[i].end) {
-        enum tri t = eval(p, i, in, reads);
-
-        if (t == decisive)
-            return t;
-        if (t == TRI_UNKNOWN)
-            so_far = t;
-    }
-    return so_far;
-}
-
-enum tri predicate_eval(const struct predicate *p, const struct predicate_input *in,
-                        struct predicate_reads *reads)
-{
-    return eval(p, 0, in, reads);
 }

@@ -1,0 +1,276 @@
+#include "proto/predicate_program.h"
+
+#include <string.h>
+
+static enum tri tri_of(bool b)
+{
+    return b ? TRI_TRUE : TRI_FALSE;
+}
+
+enum tri predicate_tri_not(enum tri t)
+{
+    return t == TRI_UNKNOWN ? t : tri_of(t == TRI_FALSE);
+}
+
+/* The struct that has the field; NULL: an object on the way is not there. */
+static const char *holder_of(const struct node *node, const void *body)
+{
+    const char *at = body;
+
+    for (size_t i = 0; at && i < node->hops_n; i++)
+        at = *(const char *const *)(at + node->hops[i]);
+    return at;
+}
+
+static size_t count_of(const struct field *f, const char *at)
+{
+    return *(const size_t *)(at + f->offset_extra);
+}
+
+static bool has_field(const struct field *f, const char *at)
+{
+    switch (f->type) {
+    case FIELD_TIME:
+    case FIELD_INT:
+    case FIELD_BOOL:
+    case FIELD_ENUM:
+        return *(const bool *)(at + f->offset_extra);
+    case FIELD_TEXTS:
+    case FIELD_IDS:
+    case FIELD_ENUMS:
+    case FIELD_INTS:
+    case FIELD_LIST:
+        return count_of(f, at) > 0;
+    case FIELD_TEXT:
+    case FIELD_ID:
+    case FIELD_OBJECT:
+    case FIELD_JSON:
+        break;
+    }
+    return *(const void *const *)(at + f->offset) != NULL;
+}
+
+bool predicate_holds(enum op op, double x, double want)
+{
+    if (op == OP_LT)
+        return x < want;
+    if (op == OP_LE)
+        return x <= want;
+    return op == OP_GT ? x > want : x >= want;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool is_latin(char c)
+{
+    c = lower(c);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* A keyword's Latin end must be the end of a word: "rat" is not in "operation", but in "RAT木马". */
+static bool occurs_at(const char *text, size_t len, size_t at, const struct value *word)
+{
+    if (len - at < word->len)
+        return false;
+    for (size_t i = 0; i < word->len; i++)
+        if (lower(text[at + i]) != word->text[i])
+            return false;
+    if (at > 0 && is_latin(word->text[0]) && is_latin(text[at - 1]))
+        return false;
+    return at + word->len == len || !is_latin(word->text[word->len - 1]) ||
+           !is_latin(text[at + word->len]);
+}
+
+static bool has_keyword(const struct value *words, size_t n, const char *text)
+{
+    size_t len = strlen(text);
+
+    for (size_t at = 0; at < len; at++)
+        for (size_t i = 0; i < n; i++)
+            if (occurs_at(text, len, at, &words[i]))
+                return true;
+    return false;
+}
+
+static enum tri compare_text(const struct node *node, const struct value *values, const char *text)
+{
+    if (node->op == OP_MATCHES)
+        return tri_of(has_keyword(values, node->values_n, text));
+    if (node->op == OP_REGEX)
+        switch (pattern_match(values->pattern, text)) {
+        case PATTERN_MATCHES:
+            return TRI_TRUE;
+        case PATTERN_DIFFERS:
+            return TRI_FALSE;
+        case PATTERN_TOO_DEAR:
+            return TRI_UNKNOWN;
+        }
+    for (size_t i = 0; i < node->values_n; i++)
+        if (strcmp(values[i].text, text) == 0)
+            return TRI_TRUE;
+    return TRI_FALSE;
+}
+
+static enum tri compare_number(const struct node *node, const struct value *values, double x)
+{
+    if (node->op >= OP_LT && node->op <= OP_GE)
+        return tri_of(predicate_holds(node->op, x, values->number));
+    for (size_t i = 0; i < node->values_n; i++)
+        if (values[i].number == x)
+            return TRI_TRUE;
+    return TRI_FALSE;
+}
+
+/* Item i of a list field, or the field itself. */
+static enum tri compare_item(const struct node *node, const struct value *values, const char *at,
+                             size_t i)
+{
+    const char *member = at + node->field->offset;
+
+    switch (node->field->type) {
+    case FIELD_INT:
+        return compare_number(node, values, (double)*(const int64_t *)member);
+    case FIELD_BOOL:
+        return compare_number(node, values, *(const bool *)member);
+    case FIELD_ENUM:
+        return compare_number(node, values, *(const unsigned *)member);
+    case FIELD_TEXT:
+    case FIELD_ID:
+        return compare_text(node, values, *(const char *const *)member);
+    case FIELD_INTS:
+        return compare_number(node, values, (double)(*(const int64_t *const *)member)[i]);
+    case FIELD_ENUMS:
+        return compare_number(node, values, (*(const unsigned *const *)member)[i]);
+    case FIELD_TEXTS:
+    case FIELD_IDS:
+        return compare_text(node, values, (*(const char *const *const *)member)[i]);
+    case FIELD_TIME:
+    case FIELD_OBJECT:
+    case FIELD_LIST:
+    case FIELD_JSON:
+        break;
+    }
+    return TRI_UNKNOWN;
+}
+
+/* A list matches when one of its items does. */
+static enum tri compare_field(const struct node *node, const struct value *values, const char *at)
+{
+    enum tri so_far = TRI_FALSE;
+    size_t n = 1;
+
+    if (node->field->items_max > 0)
+        n = count_of(node->field, at);
+    for (size_t i = 0; i < n; i++) {
+        enum tri t = compare_item(node, values, at, i);
+
+        if (t == TRI_TRUE)
+            return t;
+        if (t == TRI_UNKNOWN)
+            so_far = t;
+    }
+    return so_far;
+}
+
+static enum tri compare_range(const struct node *node, const struct value *values, double least,
+                              double most)
+{
+    bool whole = predicate_holds(node->op, least, values->number);
+
+    return whole == predicate_holds(node->op, most, values->number) ? tri_of(whole) : TRI_UNKNOWN;
+}
+
+static void note_read(struct predicate_reads *reads, const struct predicate_read *read)
+{
+    if (reads->n == PREDICATE_READS_MAX)
+        return;
+    for (size_t i = 0; i < reads->n; i++)
+        if (strcmp(reads->reads[i].pointer, read->pointer) == 0)
+            return;
+    reads->reads[reads->n++] = *read;
+}
+
+/* Looks at what the node compares: is it there, and how does it compare? */
+static bool look(const struct predicate *p, const struct node *node,
+                 const struct predicate_input *in, const char *at, enum tri *ret)
+{
+    const struct value *values = &p->values[node->value];
+    double least, most;
+    int value;
+
+    switch (node->source) {
+    case PREDICATE_FIELD:
+        if (!at || !has_field(node->field, at))
+            return false;
+        if (node->op != OP_EXISTS)
+            *ret = compare_field(node, values, at);
+        return true;
+    case PREDICATE_FOUND:
+        return in->found(in->ctx, node->id);
+    case PREDICATE_RANGE:
+        if (!in->range(in->ctx, node->id, &least, &most))
+            return false;
+        if (node->op != OP_EXISTS)
+            *ret = compare_range(node, values, least, most);
+        return true;
+    case PREDICATE_ENUM:
+        if (!in->value(in->ctx, node->id, &value))
+            return false;
+        if (node->op != OP_EXISTS)
+            *ret = compare_number(node, values, value);
+        return true;
+    }
+    return false;
+}
+
+static enum tri eval_comparison(const struct predicate *p, const struct node *node,
+                                const struct predicate_input *in, struct predicate_reads *reads)
+{
+    const char *at = node->source == PREDICATE_FIELD ? holder_of(node, in->body) : NULL;
+    enum tri t = TRI_UNKNOWN;
+    bool is_there = look(p, node, in, at, &t);
+
+    if (reads)
+        note_read(reads, &(struct predicate_read){.pointer = node->pointer,
+                                                  .source = node->source,
+                                                  .is_known = is_there,
+                                                  .id = node->id,
+                                                  .field = node->field,
+                                                  .at = at});
+    if (node->op == OP_EXISTS)
+        return tri_of(is_there == (p->values[node->value].number != 0));
+    if (!is_there)
+        return TRI_UNKNOWN;
+    return node->op == OP_NE ? predicate_tri_not(t) : t;
+}
+
+static enum tri eval(const struct predicate *p, size_t index, const struct predicate_input *in,
+                     struct predicate_reads *reads)
+{
+    const struct node *node = &p->nodes[index];
+    enum tri decisive = node->op == OP_ALL ? TRI_FALSE : TRI_TRUE,
+             so_far = predicate_tri_not(decisive);
+
+    if (node->op == OP_NOT)
+        return predicate_tri_not(eval(p, index + 1, in, reads));
+    if (node->op != OP_ALL && node->op != OP_ANY)
+        return eval_comparison(p, node, in, reads);
+    for (size_t i = index + 1; i < node->end; i = p->nodes[i].end) {
+        enum tri t = eval(p, i, in, reads);
+
+        if (t == decisive)
+            return t;
+        if (t == TRI_UNKNOWN)
+            so_far = t;
+    }
+    return so_far;
+}
+
+enum tri predicate_eval(const struct predicate *p, const struct predicate_input *in,
+                        struct predicate_reads *reads)
+{
+    return eval(p, 0, in, reads);
+}
