@@ -1,10 +1,11 @@
-/* schemas - prints what follows from the tables into the folder that they stand in (`schemas proto`): the JSON Schema of every event and
- * request, schemas/events/<type>.schema.json and schemas/requests/<name>.schema.json, and asyncapi.yaml. */
+/* schemas - prints what follows from the tables into the folder that they stand in (`schemas proto`): the JSON Schema of every event, request and
+ * file of a policy, schemas/events/<type>.schema.json, schemas/requests/<name>.schema.json and schemas/policy/<name>.schema.json, and asyncapi.yaml. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "proto/event.h"
+#include "proto/policy_docs.h"
 
 static FILE *open_file(const char *dir, const char *name)
 {
@@ -50,6 +51,68 @@ static bool print_schema(const char *dir, const char *kind, const char *name, co
     return close_file(file, path);
 }
 
+/* What proto/predicate.h says of a condition. */
+static json_t *condition_schema(void)
+{
+    static const char text[] =
+        "{\"description\": \"a condition (proto/predicate.h)\", \"type\": \"object\", \"oneOf\": ["
+        "{\"required\": [\"all\"], \"additionalProperties\": false, \"properties\": {\"all\":"
+        " {\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/$defs/condition\"}}}},"
+        "{\"required\": [\"any\"], \"additionalProperties\": false, \"properties\": {\"any\":"
+        " {\"type\": \"array\", \"minItems\": 1, \"items\": {\"$ref\": \"#/$defs/condition\"}}}},"
+        "{\"required\": [\"not\"], \"additionalProperties\": false, \"properties\": {\"not\":"
+        " {\"$ref\": \"#/$defs/condition\"}}},"
+        "{\"required\": [\"is\"], \"additionalProperties\": false, \"properties\": {\"is\":"
+        " {\"type\": \"string\"}}},"
+        "{\"required\": [\"at\"], \"minProperties\": 2, \"maxProperties\": 2,"
+        " \"additionalProperties\": false, \"properties\": {"
+        "\"at\": {\"type\": \"string\", \"pattern\": \"^/\"},"
+        "\"eq\": {\"type\": [\"string\", \"number\", \"boolean\"]},"
+        "\"ne\": {\"type\": [\"string\", \"number\", \"boolean\"]},"
+        "\"lt\": {\"type\": [\"string\", \"number\"]}, \"le\": {\"type\": [\"string\", "
+        "\"number\"]},"
+        "\"gt\": {\"type\": [\"string\", \"number\"]}, \"ge\": {\"type\": [\"string\", "
+        "\"number\"]},"
+        "\"in\": {\"type\": \"array\", \"minItems\": 1},"
+        "\"exists\": {\"type\": \"boolean\"},"
+        "\"matches\": {\"type\": \"array\", \"minItems\": 1, \"items\":"
+        " {\"type\": \"string\", \"minLength\": 1}},"
+        "\"regex\": {\"type\": \"string\"}}}]}";
+
+    return json_loads(text, 0, NULL);
+}
+
+/* Members that hold conditions, wherever they stand. */
+static void refer_to_conditions(json_t *schema)
+{
+    json_t *properties = json_object_get(schema, "properties"), *value;
+    const char *name;
+
+    json_object_foreach(schema, name, value) refer_to_conditions(value);
+    json_object_foreach(properties, name, value)
+    {
+        json_t *one = json_pack("{s:s}", "$ref", "#/$defs/condition");
+
+        if (strcmp(name, "when") == 0 || strcmp(name, "applies") == 0)
+            json_object_set_new(value, "anyOf", json_pack("[O, {s:s}]", one, "type", "null"));
+        else if (strcmp(name, "conditions") == 0)
+            json_object_set(value, "additionalProperties", one);
+        json_decref(one);
+    }
+}
+
+static json_t *policy_schema(const struct policy_doc *doc)
+{
+    json_t *schema = shape_schema(doc->shape, true, TIME_EXACT), *defs;
+
+    refer_to_conditions(schema);
+    defs = json_object_get(schema, "$defs");
+    if (!defs)
+        json_object_set_new(schema, "$defs", defs = json_object());
+    json_object_set_new(defs, "condition", condition_schema());
+    return schema;
+}
+
 static bool print_schemas(const char *dir)
 {
     bool ok = true;
@@ -61,6 +124,10 @@ static bool print_schemas(const char *dir)
     for (size_t i = 0; i < REQUESTS_N; i++)
         ok = print_schema(dir, "requests", requests[i].name, requests[i].purpose,
                           shape_schema(requests[i].shape, true, TIME_ANY_RFC3339)) &&
+             ok;
+    for (size_t i = 0; i < policy_docs_n; i++)
+        ok = print_schema(dir, "policy", policy_docs[i].name, policy_docs[i].purpose,
+                          policy_schema(&policy_docs[i])) &&
              ok;
     return ok;
 }
@@ -181,6 +248,7 @@ int main(int argc, char **argv)
     make_folder(argv[1], "schemas");
     make_folder(argv[1], "schemas/events");
     make_folder(argv[1], "schemas/requests");
+    make_folder(argv[1], "schemas/policy");
     ok = print_schemas(argv[1]);
     return print_asyncapi(argv[1]) && ok ? 0 : 1;
 }

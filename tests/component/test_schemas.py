@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 
 import jsonschema
@@ -52,6 +53,61 @@ def test_what_is_printed_from_the_tables_is_current(tmp_path):
 def test_every_schema_is_one():
     for schema, _ in CONTRACT.values():
         jsonschema.Draft202012Validator.check_schema(schema)
+
+
+# --- policies ------------------------------------------------------------------------------------
+POLICY = PROTO.parent / "deploy/policy"
+POLICY_FILES = {path.relative_to(POLICY): load(PROTO / f"schemas/policy/{name}.schema.json")
+                for name, paths in (("regime", POLICY.glob("regimes/*.json")), ("taxonomy", [POLICY / "taxonomy.json"]),
+                                    ("words", [POLICY / "words.json"]), ("figures", [POLICY / "figures.json"]))
+                for path in paths}
+
+
+def loads(folder):
+    """Does the classifier take the policy? Its word when it does not."""
+    done = subprocess.run([BIN / "tongbao-policy", "--policy", folder, "grade"], input="", capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode in (0, 78), done.stderr
+    return done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", POLICY_FILES, ids=str)
+def test_the_deployed_policy_is_by_the_schema(name):
+    jsonschema.Draft202012Validator.check_schema(POLICY_FILES[name])
+    jsonschema.Draft202012Validator(POLICY_FILES[name]).validate(load(POLICY / name))
+
+
+def objects(value):
+    if isinstance(value, dict):
+        yield value
+    for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects(child)
+
+
+def test_what_the_schema_refuses_the_loader_refuses(tmp_path):
+    rng, refused = random.Random(SEED), 0
+    for n in range(60):
+        name = rng.choice([path for path in POLICY_FILES if str(path) not in ("words.json", "figures.json")])
+        folder = tmp_path / str(n)
+        shutil.copytree(POLICY, folder, ignore=shutil.ignore_patterns("texts", "cases", "model.bin"))
+        doc = load(POLICY / name)
+        place = rng.choice([o for o in objects(doc) if o])
+        member = rng.choice(list(place))
+        change = rng.choice(["remove", "null", "number", "list", "rename"])
+        if change in ("remove", "rename"):
+            value = place.pop(member)
+            if change == "rename":
+                place[member + "s"] = value
+        else:
+            place[member] = {"null": None, "number": -7, "list": []}[change]
+        (folder / name).write_text(json.dumps(doc), encoding="utf-8")
+        if jsonschema.Draft202012Validator(POLICY_FILES[name]).is_valid(doc):
+            continue
+        refused += 1
+        taken, why = loads(folder)
+        assert not taken, f"{name}: {member} {change} in {place} is taken"
+        assert f"{name}:1:" in why, why
+    assert refused > 20
 
 
 def test_every_example_has_a_schema():
