@@ -1,7 +1,9 @@
 #include "common/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 bool file_read(struct buf *ret, const char *path, struct err *err)
 {
@@ -16,4 +18,54 @@ bool file_read(struct buf *ret, const char *path, struct err *err)
     if (ferror(f))
         return err_set(err, ERR_CONFIG, "%s", strerror(errno));
     return !ret->failed || err_set(err, ERR_CONFIG, "has more than %zu bytes", ret->max);
+}
+
+#define FNV_BASIS UINT64_C(14695981039346656037)
+#define FNV_PRIME UINT64_C(1099511628211)
+
+static uint64_t mix(uint64_t hash, const void *data, size_t len)
+{
+    const unsigned char *bytes = data;
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ bytes[i]) * FNV_PRIME;
+    return hash;
+}
+
+static void close_folder(DIR **folder)
+{
+    if (*folder)
+        (void)closedir(*folder);
+}
+
+static uint64_t stamp_of(const char *folder, int depth)
+{
+    AUTO(close_folder) DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    uint64_t ret = 0;
+
+    while (dir && (entry = readdir(dir))) {
+        char path[4096];
+        struct stat st;
+        uint64_t hash = mix(FNV_BASIS, entry->d_name, strlen(entry->d_name));
+
+        if (entry->d_name[0] == '.' ||
+            snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >= (int)sizeof(path) ||
+            stat(path, &st) != 0)
+            continue;
+        if (S_ISDIR(st.st_mode)) {
+            ret += depth > 0 ? stamp_of(path, depth - 1) : 0;
+            continue;
+        }
+        hash = mix(hash, &st.st_ino, sizeof(st.st_ino));
+        hash = mix(hash, &st.st_size, sizeof(st.st_size));
+        hash = mix(hash, &st.st_mtim, sizeof(st.st_mtim));
+        ret += hash; /* a sum: whatever order they are read in */
+    }
+    return ret;
+}
+
+uint64_t folder_stamp(const char *folder)
+{
+    return stamp_of(folder, 1);
 }

@@ -1,5 +1,5 @@
 /*
- * file - a whole file into memory.
+ * file - a whole file into memory; whether anything in a folder has changed.
  *
  * Threads     Any.
  * Bounds      The buffer's.
@@ -8,12 +8,16 @@
 #ifndef COMMON_BASE_FILE_H
 #define COMMON_BASE_FILE_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
 bool file_read(struct buf *ret, const char *path, struct err *err) MUST_CHECK;
+
+/* Another number when a file of the folder, or of a folder right in it, was made, written, replaced or removed. 0: it cannot be read. */
+uint64_t folder_stamp(const char *folder);
 
 /* For AUTO(auto_fclose) FILE *f. */
 static inline void auto_fclose(FILE **f)

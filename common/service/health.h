@@ -17,7 +17,7 @@
 #define HEALTH_SILENT_MS 30000 /* a loop that says nothing for longer stands still */
 
 struct health_check {
-    char name[48], detail[192];
+    char name[48], detail[640];
     bool ready;
 };
 struct health_loop {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/file.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/metric.h"
@@ -18,6 +19,7 @@
 #include "common/service/health.h"
 
 #define STOP_MAX_S 30
+#define WATCH_MS   1000
 
 enum {
     PAGE_MAX_BYTES = 1024 * 1024,
@@ -38,6 +40,9 @@ struct reload {
     pthread_mutex_t lock;
     void (*fn)(void *ctx);
     void *ctx;
+    const char *folder; /* NULL: none is watched */
+    uint64_t seen;      /* its stamp */
+    bool is_settling;   /* it changed since the last look */
 };
 
 struct service {
@@ -120,18 +125,29 @@ static _Noreturn void give_up(const char *why)
     _exit(EXIT_FAILURE);
 }
 
-/* The next signal, or 0 when none came within the time that an ordered stop may take: librdkafka
- * can hang when it closes (2.0.2, partitions lost while it does), and nothing is lost by exiting. */
+/* The next signal, or 0 when none came within the time that an ordered stop may take (librdkafka
+ * can hang when it closes (2.0.2, partitions lost while it does), and nothing is lost by exiting),
+ * or until the folder is looked at again. */
 static int next_signal(const sigset_t *set, bool was_asked)
 {
-    const struct timespec limit = {.tv_sec = STOP_MAX_S};
-    int sig = 0;
+    const struct timespec limit = {.tv_sec = was_asked ? STOP_MAX_S : WATCH_MS / 1000};
+    int sig = sigtimedwait(set, NULL, &limit);
 
-    if (was_asked) {
-        sig = sigtimedwait(set, NULL, &limit);
-        return sig > 0 ? sig : 0;
-    }
-    return sigwait(set, &sig) == 0 ? sig : SIGTERM;
+    return sig > 0 ? sig : 0;
+}
+
+/* What was half written a second ago is loaded when it is whole. */
+static void look_at_folder(struct reload *reload, bool was_told)
+{
+    uint64_t stamp;
+
+    pthread_mutex_lock(&reload->lock);
+    stamp = reload->folder ? folder_stamp(reload->folder) : 0;
+    if (was_told || (stamp == reload->seen && reload->is_settling))
+        atomic_store(&reload->due, true);
+    reload->is_settling = !was_told && stamp != reload->seen;
+    reload->seen = stamp;
+    pthread_mutex_unlock(&reload->lock);
 }
 
 static void *take_signals(void *ctx)
@@ -146,10 +162,10 @@ static void *take_signals(void *ctx)
 
         if (atomic_load(&svc->closing))
             return NULL;
-        if (sig == 0)
+        if (sig == 0 && was_asked)
             give_up("the ordered stop takes too long: exiting at once");
-        if (sig == SIGHUP) {
-            atomic_store(&svc->reload->due, true);
+        if (sig == 0 || sig == SIGHUP) {
+            look_at_folder(svc->reload, sig == SIGHUP);
             continue;
         }
         if (was_asked)
@@ -195,9 +211,12 @@ static void reload_when_due(const struct service *svc)
         fn(ctx);
 }
 
-void service_on_reload(struct service *svc, void (*fn)(void *ctx), void *ctx)
+void service_on_reload(struct service *svc, const char *folder, void (*fn)(void *ctx), void *ctx)
 {
     pthread_mutex_lock(&svc->reload->lock);
+    svc->reload->folder = folder;
+    svc->reload->seen = folder ? folder_stamp(folder) : 0;
+    svc->reload->is_settling = false;
     svc->reload->fn = fn;
     svc->reload->ctx = ctx;
     pthread_mutex_unlock(&svc->reload->lock);

@@ -7,8 +7,8 @@
  *             GET /readyz   200 or 503 with {"ready":false,"checks":[{"name","ready","detail"}]};
  *             GET /metrics  Prometheus text. Loopback by default.
  * Signals     SIGTERM and SIGINT set the stop flag; a second one, or a stop that takes 30 s, exits
- *             at once. SIGHUP calls the reload hook on the main thread's next turn; SIGPIPE is
- *             ignored. Signals are blocked before any other thread exists and taken by a thread of
+ *             at once. SIGHUP, and a change in the folder that is watched, calls the reload hook on
+ *             the main thread's next turn; SIGPIPE is ignored. Signals are blocked before any other thread exists and taken by a thread of
  *             this module.
  * Turns       The main thread's turns are its calls of service_alive(), service_pause(), and each
  *             round of service_loop().
@@ -60,7 +60,8 @@ bool service_stopping(const struct service *svc);
 /* E.g. after a fatal error in a worker. */
 void service_request_stop(struct service *svc);
 
-void service_on_reload(struct service *svc, void (*fn)(void *ctx), void *ctx);
+/* fn is called on SIGHUP, and when a file of the folder (NULL: none) has changed and stayed as it is for a second. */
+void service_on_reload(struct service *svc, const char *folder, void (*fn)(void *ctx), void *ctx);
 
 /*
  * Runs `once` until the stop flag is set. `once` opens what it needs, works until the flag is set

@@ -1,6 +1,7 @@
 #include "services/classifier/live.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ struct policy_live {
     const char *folder;
     pthread_mutex_t lock; /* guards the step from `current` to a reference of it */
     struct policy *_Atomic current;
+    struct err refused; /* the main thread; why the last one was refused, if it was */
 };
 
 static void announce(const struct policy *policy)
@@ -48,15 +50,18 @@ void policy_live_close(struct policy_live *live)
     free(live);
 }
 
-void policy_live_reload(void *ctx)
+void policy_live_reload(struct policy_live *live)
 {
-    struct policy_live *live = ctx;
     struct policy *fresh = NULL, *old;
-    struct err err = {0};
 
-    if (!policy_load(&fresh, live->folder, &err)) {
+    live->refused = (struct err){0};
+    if (!policy_load(&fresh, live->folder, &live->refused)) {
         metric_add(&classifier_policy_refused_total, 1);
-        log_err(LOG_WARN, "the new policy is refused, the old one stays", &err);
+        log_err(LOG_WARN, "the new policy is refused, the old one stays", &live->refused);
+        return;
+    }
+    if (strcmp(fresh->version, atomic_load(&live->current)->version) == 0) {
+        policy_unref(fresh);
         return;
     }
     metric_add(&classifier_policy_loads_total, 1);
@@ -65,6 +70,15 @@ void policy_live_reload(void *ctx)
     old = atomic_exchange(&live->current, fresh);
     pthread_mutex_unlock(&live->lock);
     policy_unref(old);
+}
+
+void policy_live_says(struct policy_live *live, char ret[POLICY_LIVE_SAYS_BYTES])
+{
+    bool is_refused = live->refused.kind != ERR_NONE;
+
+    snprintf(ret, POLICY_LIVE_SAYS_BYTES, "in force: %s%s%s", atomic_load(&live->current)->version,
+             is_refused ? "; the one in the folder is refused: " : "",
+             is_refused ? live->refused.text : "");
 }
 
 void policy_live_update(struct policy_live *live, struct policy **mine)

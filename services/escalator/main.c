@@ -101,7 +101,7 @@ static bool run(const struct escalator_conf *conf, struct err *err)
     if (!service_open(&svc, &frame, err) || !escalator_open(&escalator, conf, err))
         return err_wrap(err, "start");
     parts.svc = svc;
-    service_on_reload(svc, reload, &parts);
+    service_on_reload(svc, conf->policy, reload, &parts);
     return service_loop(svc, "sink", escalate_once, &parts, err);
 }
 

@@ -99,9 +99,9 @@ static bool run(const struct notifier_conf *conf, struct err *err)
         return err_wrap(err, "start");
     parts.svc = svc;
     parts.sender = sender;
-    service_on_reload(svc, reload, &parts);
+    service_on_reload(svc, conf->policy, reload, &parts);
     ok = service_loop(svc, "sink", notify_once, &parts, err);
-    service_on_reload(svc, NULL, NULL);
+    service_on_reload(svc, NULL, NULL, NULL);
     notify_close(&parts.notify);
     return ok;
 }

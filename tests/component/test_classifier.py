@@ -606,7 +606,7 @@ def test_a_reload_takes_a_good_policy_and_refuses_a_bad_one(bus):
     bus.edit_policy(lambda p: p["rules"][0].update(level="nonsense"))
     bus.reload("classifier_policy_refused_total")
     assert version(bus) == first
-    assert "/rules/0: /level" in bus.service.log_text()
+    assert "regimes/park-lingang.json:1: /rules/0/level: must be one of" in bus.service.log_text()
     bus.edit_policy(lambda p: p["rules"][0].update(level="extreme"))
     bus.reload("classifier_policy_loads_total")
     incident = Incident(bus)
@@ -616,6 +616,27 @@ def test_a_reload_takes_a_good_policy_and_refuses_a_bad_one(bus):
     bus.edit_policy(lambda p: p["rules"][0].update(level="major"))
     bus.reload("classifier_policy_loads_total")
     assert version(bus) == first, "the same rules, whatever their layout"
+
+
+def says_of_policy(bus):
+    ready = bus.service.admin("/readyz").json()
+    return ready["ready"], next(c["detail"] for c in ready["checks"] if c["name"] == "policy")
+
+
+def test_a_change_in_the_folder_is_taken_by_itself_and_a_bad_one_refused(bus):
+    first = version(bus)
+    assert says_of_policy(bus) == (True, f"in force: {first}")
+    bus.edit_policy(lambda p: p["rules"][0].update(level="extreme"))
+    wait_until(lambda: first not in says_of_policy(bus)[1], 20, "the new policy in force")
+    second = version(bus)
+    assert says_of_policy(bus) == (True, f"in force: {second}")
+    bus.edit_policy(lambda p: p["rules"][0].update(level="nonsense"))
+    wait_until(lambda: "refused" in says_of_policy(bus)[1], 20, "the bad policy refused")
+    ready, detail = says_of_policy(bus)
+    assert ready and detail.startswith(f"in force: {second};") and "park-lingang.json:1: /rules/0/level" in detail
+    assert version(bus) == second
+    bus.edit_policy(lambda p: p["rules"][0].update(level="major"))
+    wait_until(lambda: says_of_policy(bus) == (True, f"in force: {first}"), 20, "the first policy again")
 
 
 def test_hard_case_14_a_policy_swap_between_crash_and_repeat(bus):

@@ -2,7 +2,10 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/service/backoff.h"
 #include "common/service/health.h"
@@ -228,7 +231,7 @@ static void a_signal_reloads_on_the_main_thread(void **state)
     pthread_t self = pthread_self(), worker;
 
     (void)state;
-    service_on_reload(svc, on_reload, &self);
+    service_on_reload(svc, NULL, on_reload, &self);
     (void)kill(getpid(), SIGHUP);
     assert_int_equal(pthread_create(&worker, NULL, be_alive, svc), 0);
     (void)pthread_join(worker, NULL);
@@ -237,6 +240,46 @@ static void a_signal_reloads_on_the_main_thread(void **state)
     (void)kill(getpid(), SIGHUP);
     wait_for((service_pause(svc, 1), atomic_load(&reloads) == 2));
     assert_false(service_stopping(svc));
+}
+
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char path[256];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void a_change_in_the_folder_reloads(void **state)
+{
+    AUTO(auto_service) struct service *svc = open_service();
+    char folder[] = "/tmp/tongbao-watch-XXXXXX", below[64];
+    pthread_t self = pthread_self();
+    int before = atomic_load(&reloads);
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(below, sizeof(below), "%s/regimes", folder);
+    assert_int_equal(mkdir(below, 0700), 0);
+    write_file(folder, "a.json", "1");
+    service_on_reload(svc, folder, on_reload, &self);
+    write_file(below, "b.json", "1");
+    wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 1));
+    write_file(folder, "a.json", "22");
+    wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 2));
+    snprintf(below, sizeof(below), "%s/regimes/b.json", folder);
+    unlink(below);
+    wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 3));
+    service_on_reload(svc, NULL, NULL, NULL);
+    below[strlen(below) - strlen("/b.json")] = '\0';
+    rmdir(below);
+    snprintf(below, sizeof(below), "%s/a.json", folder);
+    unlink(below);
+    rmdir(folder);
 }
 
 /* In a child: stays in its work although it was asked to stop. */
@@ -376,6 +419,7 @@ int main(void)
     TEST_ADD(&list, says_how_it_is);
     TEST_ADD(&list, a_signal_stops_it);
     TEST_ADD(&list, a_signal_reloads_on_the_main_thread);
+    TEST_ADD(&list, a_change_in_the_folder_reloads);
     TEST_ADD(&list, a_second_signal_ends_it_at_once);
     TEST_ADD(&list, names_the_admin_address_that_is_taken);
     TEST_ADD_ROWS(&list, loop_rows, loops);
