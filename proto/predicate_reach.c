@@ -106,8 +106,8 @@ static bool add_points(struct variable *v, const struct node *node, const struct
     struct points *p = ctx;
     double x = value->number;
     bool by_one = p->is_whole && x == floor(x);
-    const double around[] = {by_one ? x - 1 : nextafter(x, -INFINITY), x,
-                             by_one ? x + 1 : nextafter(x, INFINITY)};
+    const double around[] = {by_one ? x - 1 : nextafter(x, -HUGE_VAL), x,
+                             by_one ? x + 1 : nextafter(x, HUGE_VAL)};
 
     (void)v;
     (void)node;
@@ -123,7 +123,7 @@ static bool add_numbers(const struct search *s, struct variable *v, bool is_rang
     const struct field *field = v->first->field;
     struct points p = {.max = is_range ? POINTS_MAX : CASES_MAX - 2,
                        .least = is_range ? 0 : (double)field->min,
-                       .most = is_range ? (double)INFINITY : (double)field->max,
+                       .most = is_range ? HUGE_VAL : (double)field->max,
                        .is_whole = !is_range};
 
     if (!each_operand(s, v, add_points, &p))

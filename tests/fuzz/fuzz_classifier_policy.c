@@ -15,9 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char said[] =
     "我公司服务器没有泄露,但客户资料被窃取。Our files were not leaked; the server is down.";
 
-static void require_reason(const struct err *err)
+static void require_reason(const struct err *err, enum err_kind kind)
 {
-    require(err->kind == ERR_CONFIG && err->text[0] != '\0');
+    require(err->kind == kind && err->text[0] != '\0');
 }
 
 static void try_words(json_t *doc)
@@ -28,7 +28,7 @@ static void try_words(json_t *doc)
     size_t found;
 
     if (!words_load(&w, doc, &err)) {
-        require_reason(&err);
+        require_reason(&err, ERR_CONFIG);
         return;
     }
     words_scan(w, said, strlen(said), &hits, NULL);
@@ -54,6 +54,7 @@ static void try_condition(json_t *doc)
 {
     enum data_kind kinds[] = {DATA_CORE};
     struct impact impact = {0};
+    enum tri answer;
     struct facts facts = {.impact = &impact, .data_kinds = kinds, .data_kinds_n = 1};
     const struct grading body = {.summary = "勒索", .facts = &facts};
     const struct predicate_input in = {.body = &body, .found = is_found, .range = is_said};
@@ -63,11 +64,13 @@ static void try_condition(json_t *doc)
 
     SHAPE_SET(&impact, outage_minutes, 120);
     if (!predicate_compile(&p, &deployed()->view, doc, &err)) {
-        require_reason(&err);
+        require_reason(&err, ERR_INPUT);
         return;
     }
-    require(predicate_eval(p, &in, &first) == predicate_eval(p, &in, &second));
+    answer = predicate_eval(p, &in, &first);
+    require(predicate_eval(p, &in, &second) == answer);
     require(first.n == second.n && first.n <= PREDICATE_READS_MAX);
+    require(answer != TRI_TRUE || predicate_can_hold(p, NULL)); /* what is proven false is so */
 }
 
 static void link_deployed(const char *folder, const char *file)
@@ -109,7 +112,7 @@ static void try_regime(const char *text, size_t len)
     file = fopen(path, "w");
     require(file && fwrite(text, 1, len, file) == len && fclose(file) == 0);
     if (!policy_load(&policy, folder(), &err))
-        require_reason(&err);
+        require_reason(&err, ERR_CONFIG);
     else
         require(policy->regimes_n == 1 && strlen(policy->version) == 64);
 }
