@@ -10,6 +10,9 @@
     CALLS "O+ operator-4h running O+ summary-30d anchor_missing O+ triage-1h running S "           \
           "reported/larger"
 
+#define CALLED_PARK_OF(state) "R challenged.park.1 duty_officer challenged S " state
+#define CALLED_PARK           CALLED_PARK_OF("reported/general")
+
 static const struct row {
     const char *name, *script, *want;
 } rows[] = {
@@ -135,6 +138,65 @@ static const struct row {
      GENERAL " R general.2 it undelivered"},
     {"unless another one arrived", "grade general 0; sent 1; dead 1; +60", GENERAL},
     {"or arrives later", "grade general 0; dead 1; sent 1; +60", GENERAL},
+    {"news against a decision of the park calls the park",
+     "grade larger 0; acknowledged e; challenge p; +600; +600; +600; +600; +99999",
+     LARGER " O= triage-1h satisfied S triaged/larger " CALLED_PARK_OF(
+         "triaged/larger") " R challenged.park.2 centre_head challenged R challenged.park.2 "
+                           "centre_head challenged R challenged.park.2 centre_head challenged"},
+    {"against one of the enterprise the enterprise, and the park when nobody answers",
+     "grade larger 0; acknowledged e; challenge e; +1800; +1800; +1800; +1800; +9999",
+     LARGER " O= triage-1h satisfied S triaged/larger R challenged.1 security_lead challenged "
+            "S triaged/larger R challenged.2 deputy challenged R challenged.3 owner challenged "
+            "R challenged.silent.1 duty_officer challenged R challenged.silent.1 duty_officer "
+            "challenged"},
+    {"an acknowledgement by its own scope stops it",
+     "grade larger 0; acknowledged e; challenge p; acknowledged e; acknowledged p; +9999",
+     LARGER " O= triage-1h satisfied S triaged/larger " CALLED_PARK_OF(
+         "triaged/larger") " S triaged/larger! S triaged/larger"},
+    {"by its id", "grade larger 0; acknowledged e; challenge p; ack p 3; ack p 3; +9999",
+     LARGER " O= triage-1h satisfied S triaged/larger " CALLED_PARK_OF(
+         "triaged/larger") " S triaged/larger S triaged/larger!"},
+    {"each challenge is a call of its own, and takes the place of the one before",
+     "grade larger 0; acknowledged e; challenge p; +599; challenge p; ack p 3; +1; +599; ack p "
+     "4; "
+     "challenge p; +9999; ack p 5; ack p 6; challenge p",
+     LARGER
+     " O= triage-1h satisfied S triaged/larger " CALLED_PARK_OF("triaged/larger") " " CALLED_PARK_OF(
+         "triaged/larger") " S triaged/larger! R challenged.park.2 centre_head "
+                           "challenged S triaged/larger " CALLED_PARK_OF(
+                               "triaged/larger") " R challenged.park.2 centre_head challenged "
+                                                 "S triaged/larger S "
+                                                 "triaged/larger! " CALLED_PARK_OF("triaged/"
+                                                                                   "larger")},
+    {"a raised level does not end it, nor does it end the level's",
+     "grade general 0; challenge p; grade larger 1; +600; acknowledged p; +1200",
+     GENERAL " " CALLED_PARK " R larger.1 security_lead level_raised R larger.park.1 duty_officer "
+             "level_raised S reported/larger R challenged.park.2 centre_head challenged O= "
+             "triage-1h satisfied S triaged/larger R larger.2 deputy unacknowledged"},
+    {"a campaign that opens calls the park, once; who joins says nothing",
+     "grade general 0; campaign opens; campaign joins; acknowledged p; +599; campaign joins",
+     GENERAL " R campaign.1 duty_officer campaign S reported/general O= triage-1h satisfied S "
+             "triaged/general"},
+    {"nobody answers the campaign", "grade general 0; campaign opens; +600",
+     GENERAL " R campaign.1 duty_officer campaign S reported/general R campaign.2 centre_head "
+             "campaign"},
+    {"a campaign and a challenge climb side by side",
+     "grade general 0; campaign opens; challenge p; +600",
+     GENERAL " R campaign.1 duty_officer campaign S reported/general " CALLED_PARK
+             " R campaign.2 centre_head campaign R challenged.park.2 centre_head challenged"},
+    {"both wait for the grade",
+     "challenge p; report; campaign opens; campaign joins; +30; grade general 0",
+     GENERAL " " CALLED_PARK " R campaign.1 duty_officer campaign S reported/general"},
+    {"neither is for what is refuted, until it is reopened",
+     "grade general 0; refuted p; challenge p; campaign opens; +9999; reopened p; challenge p",
+     GENERAL " O= triage-1h stopped S refuted/general S refuted/general! S refuted/general! "
+             "R general.1 dept_head reopened O+ triage-1h running S reported/general " CALLED_PARK},
+    {"refuting ends both", "grade general 0; challenge p; campaign opens; refuted p; +9999",
+     GENERAL " " CALLED_PARK " R campaign.1 duty_officer campaign S reported/general O= triage-1h "
+             "stopped S refuted/general"},
+    {"a message that no one got hastens it, whatever became of the one before",
+     "grade general 0; challenge p; sent 2; challenge p; dead 3; +59; +1",
+     GENERAL " " CALLED_PARK " " CALLED_PARK " R challenged.park.2 centre_head challenged"},
     {"tasks", "grade general 0; assigned e; task_done p",
      GENERAL " S reported/general S reported/general"},
 };
@@ -162,7 +224,11 @@ static void play_row(void **state)
     "]" more "}"
 #define POLICY(ungraded, list)                                                                     \
     "{\"ungraded_after_s\":60,\"undelivered_after_s\":60,\"ungraded\":\"" ungraded                 \
-    "\",\"chains\":[" list "," CHAIN(ungraded, "park", "", STEP("duty_officer", 600), "") "]}"
+    "\",\"challenged_enterprise\":\"c.e\",\"challenged_park\":\"c.p\",\"campaign\":\"c\","         \
+    "\"chains\":[" list "," CHAIN(ungraded, "park", "", STEP("duty_officer", 600), "") "," CHAIN(  \
+        "c.e", "enterprise", "", STEP("owner", 600),                                               \
+        "") "," CHAIN("c.p", "park", "", STEP("duty_officer", 600),                                \
+                      "") "," CHAIN("c", "park", "", STEP("duty_officer", 600), "") "]}"
 #define GENERALLY "\"general\""
 #define OTHERS    "\"larger\",\"major\",\"extreme\""
 #define SHORTER                                                                                    \
@@ -195,6 +261,10 @@ static const struct reload_row {
              "duty_officer unacknowledged R general.1 it policy_changed"},
     {"a renamed chain for what has no grade", RENAMED, "report; reload; +61",
      "R waiting.1 duty_officer ungraded"},
+    {"an event's chain that is gone: what the level begins is called anew", RENAMED,
+     "grade larger 0; acknowledged e; challenge p; reload; +600",
+     LARGER " O= triage-1h satisfied S triaged/larger " CALLED_PARK_OF(
+         "triaged/larger") " R larger2.1 owner policy_changed"},
     {"renamed while it climbs", RENAMED, "report; +61; reload; +600",
      "R ungraded.1 duty_officer ungraded R waiting.1 duty_officer policy_changed"},
 };
@@ -361,6 +431,10 @@ static void random_script(unsigned *seed, struct buf *ret)
         "deaf +600",
         "assigned e",
         "ack e 0",
+        "challenge p",
+        "challenge e",
+        "campaign opens",
+        "campaign joins",
     };
     int revision = 0;
 
