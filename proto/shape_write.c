@@ -183,6 +183,8 @@ static bool write_document(const struct shape *shape, const void *value, bool so
         return true;
     if (why.kind != ERR_NONE)
         return err_at(err, why.pointer, "%s", why.text);
+    if (out->no_memory)
+        return err_memory(err);
     return err_at(err, "", "%s does not fit into %zu bytes", shape->name, out->max);
 }
 

@@ -21,11 +21,12 @@ struct buf {
     char *data;
     size_t len, cap, max;
     bool failed;
+    bool no_memory; /* that is why; else it was the limit */
 };
 
 void buf_init(struct buf *b, size_t max);
 void buf_done(struct buf *b);
-void buf_reset(struct buf *b); /* empties it, keeps the memory, clears `failed` */
+void buf_reset(struct buf *b); /* empties it, keeps the memory, clears `failed` and its reason */
 
 bool buf_add(struct buf *b, const void *data, size_t len);
 bool buf_str(struct buf *b, const char *text); /* NULL adds nothing */

@@ -48,46 +48,49 @@ static void add_part(struct sink *s, const struct reader_part *part)
     columns_int(&s->columns, part->partition);
 }
 
-/* The arrays, and behind them the group. */
-static bool args_of_parts(struct sink *s, const char *statement, struct db_args *args,
-                          struct err *err)
+/* Runs the statement with the arrays, behind them the group, and `more` when there is more; empties the arrays. */
+static bool run_parts(struct sink *s, const char *statement, const char *more, PGresult **ret,
+                      struct err *err)
 {
-    bool ok = columns_args(&s->columns, statement, args, err);
+    struct db_args args = {0};
+    bool ok = columns_args(&s->columns, statement, &args, err);
 
-    db_arg_text(args, s->conf.group);
+    db_arg_text(&args, s->conf.group);
+    if (more)
+        db_arg_text(&args, more);
+    ok = ok && db_run(s->db, statement, &args, ret, err);
+    columns_reset(&s->columns);
     return ok;
 }
 
 /* ---- what the reader asks */
 
+static void take_beginning(struct reader_part *part, const PGresult *res, int row)
+{
+    part->next = db_int(res, row, 2);
+    if (db_text(res, row, 3))
+        snprintf(part->last_id, sizeof(part->last_id), "%s", db_text(res, row, 3));
+    part->starts = (int)db_int(res, row, 4);
+    part->caught_up_ms = db_int(res, row, 5);
+}
+
 static bool read_beginnings(struct sink *s, struct reader_part *parts, size_t n, struct err *err)
 {
     AUTO(auto_result) PGresult *res = NULL;
-    struct db_args args = {0};
-    bool ok;
 
     for (size_t i = 0; i < n; i++)
         add_part(s, &parts[i]);
-    ok = args_of_parts(s, "sink_begin", &args, err) &&
-         db_run(s->db, "sink_begin_missing", &args, NULL, err);
-    db_arg_text(&args, reader_process());
-    ok = ok && db_run(s->db, "sink_begin", &args, &res, err);
-    columns_reset(&s->columns);
-    if (!ok)
+    if (!run_parts(s, "sink_begin_missing", NULL, NULL, err))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        add_part(s, &parts[i]);
+    if (!run_parts(s, "sink_begin", reader_process(), &res, err))
         return false;
     for (int row = 0; row < PQntuples(res); row++)
-        for (size_t i = 0; i < n; i++) {
-            struct reader_part *part = &parts[i];
-
-            if (part->partition != db_int(res, row, 1) ||
-                strcmp(part->topic, db_text(res, row, 0)) != 0)
-                continue;
-            part->next = db_int(res, row, 2);
-            if (db_text(res, row, 3))
-                snprintf(part->last_id, sizeof(part->last_id), "%s", db_text(res, row, 3));
-            part->starts = (int)db_int(res, row, 4);
-            part->caught_up_ms = db_int(res, row, 5);
-        }
+        for (size_t i = 0; i < n; i++)
+            if (parts[i].partition == db_int(res, row, 1) &&
+                strcmp(parts[i].topic, db_text(res, row, 0)) == 0)
+                take_beginning(&parts[i], res, row);
     return true;
 }
 
@@ -137,10 +140,8 @@ bool sink_gap(void *ctx, struct reader_part *part, int64_t log_start, struct err
 
 bool sink_advance(struct sink *s, size_t from, size_t to, struct err *err)
 {
-    struct db_args args = {0};
     size_t parts_n;
     struct reader_part *parts = reader_parts(s->reader, &parts_n);
-    bool ok;
 
     for (size_t p = 0; p < parts_n; p++) {
         const struct flow_record *last = NULL;
@@ -155,10 +156,7 @@ bool sink_advance(struct sink *s, size_t from, size_t to, struct err *err)
         columns_int(&s->columns, last->offset + 1);
         columns_text(&s->columns, last->event_id);
     }
-    ok = args_of_parts(s, "sink_advance", &args, err) &&
-         db_run(s->db, "sink_advance", &args, NULL, err);
-    columns_reset(&s->columns);
-    return ok;
+    return run_parts(s, "sink_advance", NULL, NULL, err);
 }
 
 static bool has_id(const struct flow_record *rec)
@@ -201,9 +199,7 @@ static void note_heard(struct reader_part *part)
 
 bool sink_store_caught_up(struct sink *s, struct reader_part *parts, size_t n, struct err *err)
 {
-    struct db_args args = {0};
     int64_t paused = 0, oldest_ms = clock_wall_ms(), now_ms = oldest_ms;
-    bool ok;
 
     for (size_t i = 0; i < n; i++) {
         struct reader_part *part = &parts[i];
@@ -225,10 +221,5 @@ bool sink_store_caught_up(struct sink *s, struct reader_part *parts, size_t n, s
     }
     metric_set(&sink_behind_ms, now_ms - oldest_ms);
     metric_set(&sink_partitions_paused, paused);
-    if (s->columns.rows == 0)
-        return true;
-    ok = args_of_parts(s, "sink_caught_up", &args, err) &&
-         db_run(s->db, "sink_caught_up", &args, NULL, err);
-    columns_reset(&s->columns);
-    return ok;
+    return s->columns.rows == 0 || run_parts(s, "sink_caught_up", NULL, NULL, err);
 }

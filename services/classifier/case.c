@@ -1,5 +1,6 @@
 #include "services/classifier/case.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,13 @@ static bool is_stranger(const struct case_file *c, const struct event *ev)
            !(scope_of(ev) == SCOPE_PARK && ev->type != EVENT_REPORT_SUBMITTED);
 }
 
+static int compare_times(const struct event *a, const struct event *b)
+{
+    if (a->occurred_at != b->occurred_at)
+        return a->occurred_at < b->occurred_at ? -1 : 1;
+    return strcmp(a->id.text, b->id.text);
+}
+
 static int compare(const struct event *a, const struct event *b)
 {
     bool a_reports = a->type == EVENT_REPORT_SUBMITTED,
@@ -50,9 +58,7 @@ static int compare(const struct event *a, const struct event *b)
 
     if (a_reports != b_reports)
         return a_reports ? -1 : 1;
-    if (a->occurred_at != b->occurred_at)
-        return a->occurred_at < b->occurred_at ? -1 : 1;
-    return strcmp(a->id.text, b->id.text);
+    return compare_times(a, b);
 }
 
 static bool is_known(const struct case_file *c, const struct id *id)
@@ -106,6 +112,19 @@ static void open_case(struct case_file *c, const struct event *ev)
     }
 }
 
+/* A challenge is of one decision: another one, or none, has not been challenged. */
+static void stand(struct case_file *c, struct published p)
+{
+    const struct published *was = &c->published;
+
+    if (id_is_set(&p.decision_event_id) &&
+        strcmp(p.decision_event_id.text, was->decision_event_id.text) == 0) {
+        p.is_challenged = was->is_challenged;
+        p.challenged_level = was->challenged_level;
+    }
+    c->published = p;
+}
+
 /* What incident.v1 says: a greater revision replaces a smaller one. A refusal only repeats one. */
 static enum case_outcome take_grade(struct case_file *c, struct event *ev)
 {
@@ -113,12 +132,14 @@ static enum case_outcome take_grade(struct case_file *c, struct event *ev)
     bool is_news = !grade->refused_why && grade->revision > c->published.revision;
 
     if (is_news) {
-        c->published = (struct published){.revision = grade->revision,
-                                          .level = grade->level,
-                                          .category = grade->category,
-                                          .gbt = grade->gbt20986->name};
+        struct published p = {.revision = grade->revision,
+                              .level = grade->level,
+                              .category = grade->category,
+                              .gbt = grade->gbt20986->name};
+
         if (grade->decided_by != SCOPE_SYSTEM)
-            (void)id_set(&c->published.decision_event_id, grade->parent_event_id, ID_TEXT_LEN);
+            (void)id_set(&p.decision_event_id, grade->parent_event_id, ID_TEXT_LEN);
+        stand(c, p);
     }
     event_done(ev);
     return is_news ? CASE_CHANGED : CASE_UNCHANGED;
@@ -280,54 +301,90 @@ static bool merge_input(struct merging *m, size_t i, struct err *err)
     return facts_merge(&m->facts, &facts, m->arena, err);
 }
 
-/* Finds the last stage of the merging that reached the highest level. */
-static bool find_highest(const struct case_file *c, const struct policy *policy, size_t *ret,
-                         struct err *err)
+/* The decision at the last stage of the merging that reached the highest level, and what a challenge has to know of the way there. */
+struct highest {
+    struct incident_classified body;
+    struct arena arena; /* the body lives there */
+    bool is_set;
+    enum level before; /* the highest level that a stage without news reached; is_split: or more */
+    bool is_split;     /* some of what is no news was merged behind news */
+    const struct event *by; /* the last news when the level was first reached; NULL: none yet */
+};
+
+static void highest_done(struct highest *h)
 {
-    AUTO(arena_done) struct arena merged;
-    struct merging m;
-    enum level highest = LEVEL_GENERAL;
-    bool ok = true;
-
-    arena_init(&merged, CASE_ARENA_MAX_BYTES);
-    merging_begin(&m, c, policy, &merged);
-    for (size_t i = 0; ok && i < c->inputs_n; i++) {
-        struct incident_classified body = {0};
-        struct arena arena;
-
-        if (!is_fact(&c->inputs[i]))
-            continue;
-        arena_init(&arena, CLASSIFY_ARENA_MAX_BYTES);
-        ok = merge_input(&m, i, err) && classify(policy, &m.in, &arena, &body, err);
-        if (ok && body.level >= highest) {
-            highest = body.level;
-            *ret = i;
-        }
-        arena_done(&arena);
-    }
-    return ok;
+    arena_done(&h->arena);
 }
 
-/* Merges everything, and classifies at the stage `at`. */
-static bool grade_at(struct regrade *r, const struct case_file *c, const struct policy *policy,
-                     size_t at, struct err *err)
+/* Classifies the stage, and keeps what it gave if nothing before was higher. */
+static bool take_stage(struct highest *h, const struct merging *m, const struct event *news,
+                       struct err *err)
+{
+    struct incident_classified body = {0};
+    struct arena arena;
+
+    arena_init(&arena, CLASSIFY_ARENA_MAX_BYTES);
+    if (!classify(m->policy, &m->in, &arena, &body, err)) {
+        arena_done(&arena);
+        return false;
+    }
+    if (!news && body.level > h->before)
+        h->before = body.level;
+    if (h->is_set && body.level < h->body.level) {
+        arena_done(&arena);
+        return true;
+    }
+    if (!h->is_set || body.level > h->body.level)
+        h->by = news;
+    arena_done(&h->arena);
+    h->arena = arena;
+    h->body = body;
+    h->is_set = true;
+    return true;
+}
+
+/* NULL: nobody decided. */
+static bool is_after(const struct event *ev, const struct event *decision)
+{
+    return decision && compare_times(ev, decision) > 0;
+}
+
+/* Each text is read once: reading is what a grade costs. with_news: false leaves out what is news to whoever decided. The first report never is. */
+static bool find_highest(struct highest *ret, struct merging *m, const struct event *decision,
+                         bool with_news, struct err *err)
+{
+    const struct event *news = NULL;
+
+    *ret = (struct highest){.before = LEVEL_GENERAL};
+    for (size_t i = 0; i < m->c->inputs_n; i++) {
+        const struct case_input *input = &m->c->inputs[i];
+        bool is_new = ret->is_set && is_after(&input->ev, decision);
+
+        if (!is_fact(input) || (is_new && !with_news))
+            continue;
+        if (is_new)
+            news = &input->ev;
+        ret->is_split = ret->is_split || (news && !is_new);
+        if (!merge_input(m, i, err) || !take_stage(ret, m, news, err))
+            return false;
+    }
+    return true;
+}
+
+static bool grade_all(struct regrade *r, const struct case_file *c, const struct policy *policy,
+                      const struct event *decision, struct highest *h, struct err *err)
 {
     struct merging m;
-    bool ok = true;
 
     merging_begin(&m, c, policy, &r->arena);
-    for (size_t i = 0; ok && i < c->inputs_n; i++) {
-        if (!is_fact(&c->inputs[i]))
-            continue;
-        ok = merge_input(&m, i, err);
-        if (ok && i == at)
-            ok = classify(policy, &m.in, &r->arena, &r->body, err);
-    }
+    if (!find_highest(h, &m, decision, true, err))
+        return false;
+    r->body = h->body;
     r->body.facts = arena_take(&r->arena, sizeof(*r->body.facts));
     if (!r->body.facts)
         return err_memory(err);
     *r->body.facts = m.facts;
-    return ok;
+    return true;
 }
 
 /* The summaries below each other, as many as fit. */
@@ -420,6 +477,92 @@ static void keep_level(struct regrade *r, const struct published *p)
     SHAPE_SET(&r->body, needs_human, true);
 }
 
+/* --- the challenge to a person's decision --- */
+
+/* The rules' highest level by what the person who decided could know. */
+static bool level_before(const struct case_file *c, const struct policy *policy,
+                         const struct event *decision, const struct highest *h, enum level *ret,
+                         struct err *err)
+{
+    AUTO(arena_done) struct arena merged;
+    AUTO(highest_done) struct highest before = {0};
+    struct merging m;
+
+    arena_init(&merged, CASE_ARENA_MAX_BYTES);
+    *ret = h->before;
+    if (!h->is_split)
+        return true;
+    merging_begin(&m, c, policy, &merged);
+    if (!find_highest(&before, &m, decision, false, err))
+        return false;
+    *ret = before.before;
+    return true;
+}
+
+/* The rules that give the level. */
+static bool give_reasons(struct regrade *r, const struct incident_classified *graded,
+                         struct err *err)
+{
+    struct incident_challenged *body = &r->challenge;
+
+    body->reasons = arena_take(&r->arena, (graded->reasons_n + 1) * sizeof(*body->reasons));
+    if (!body->reasons)
+        return err_memory(err);
+    for (size_t i = 0; i < graded->reasons_n; i++)
+        if (graded->reasons[i].has_level && graded->reasons[i].level == graded->level)
+            body->reasons[body->reasons_n++] = graded->reasons[i];
+    return true;
+}
+
+static bool fill_challenge(struct regrade *r, const struct event *decision, const struct highest *h,
+                           struct err *err)
+{
+    const struct action_reclassified *action = decision->action_reclassified;
+    struct incident_challenged *body = &r->challenge;
+
+    r->is_challenge_due = true;
+    r->news = &h->by->id;
+    body->enterprise_id = r->body.enterprise_id;
+    body->incident_id = r->body.incident_id;
+    body->reference = r->body.reference;
+    body->decision_event_id = decision->id.text;
+    body->parent_event_id = r->news->text;
+    body->actor = action->actor;
+    body->policy_version = h->body.policy_version;
+    SHAPE_SET(body, occurred_at, h->by->occurred_at);
+    SHAPE_SET(body, drill, r->body.drill);
+    SHAPE_SET(body, decided_level, action->level);
+    SHAPE_SET(body, level, h->body.level);
+    return give_reasons(r, &h->body, err);
+}
+
+static bool challenge(struct regrade *r, const struct case_file *c, const struct policy *policy,
+                      const struct event *decision, const struct highest *h, struct err *err)
+{
+    const struct published *p = &c->published;
+    bool is_said = p->is_challenged && h->body.level <= p->challenged_level &&
+                   strcmp(p->decision_event_id.text, decision->id.text) == 0;
+    enum level before;
+
+    if (!h->by || h->body.level <= decision->action_reclassified->level ||
+        h->body.level <= h->before || is_said)
+        return true;
+    if (!level_before(c, policy, decision, h, &before, err))
+        return false;
+    return h->body.level <= before || fill_challenge(r, decision, h, err);
+}
+
+void case_challenge_id(struct id *ret, const struct regrade *r)
+{
+    char about[ID_TEXT_LEN + 32];
+
+    snprintf(about, sizeof(about), "%s %s", r->challenge.decision_event_id,
+             enum_text(&level_table, (int)r->challenge.level));
+    event_id_derive(ret, r->news, "challenged", about);
+}
+
+/* --- the whole --- */
+
 static bool differs(const struct published *p, const struct regrade *r)
 {
     return p->revision < 0 || p->level != r->body.level || p->category != r->body.category ||
@@ -430,40 +573,49 @@ static bool differs(const struct published *p, const struct regrade *r)
 bool case_regrade(struct regrade *ret, const struct case_file *c, const struct policy *policy,
                   struct err *err)
 {
+    AUTO(highest_done) struct highest h = {0};
     const struct report_submitted *report = first_report(c);
     const struct event *decision = deciding(c);
-    size_t at = 0;
 
     *ret = (struct regrade){0};
     arena_init(&ret->arena, CASE_ARENA_MAX_BYTES);
     /* Without a published grade only a person's decision may come first; with one and nothing but its report there is nothing to add. */
     if (!report || (c->published.revision < 0 ? !decision : count_known(c) < 2))
         return true;
-    if (!find_highest(c, policy, &at, err) || !grade_at(ret, c, policy, at, err) ||
-        !join_summaries(ret, c, err))
+    if (!grade_all(ret, c, policy, decision, &h, err) || !join_summaries(ret, c, err))
         return false;
     fill_common(ret, c, report, decision);
     if (!decision)
         keep_level(ret, &c->published);
-    else if (!apply_decision(ret, policy, decision, err))
+    else if (!challenge(ret, c, policy, decision, &h, err) ||
+             !apply_decision(ret, policy, decision, err))
         return false;
     ret->is_due = differs(&c->published, ret);
+    ret->graded = h.arena;
+    h.arena = (struct arena){0};
     return true;
 }
 
 void regrade_done(struct regrade *r)
 {
     arena_done(&r->arena);
+    arena_done(&r->graded);
     *r = (struct regrade){0};
 }
 
 void case_published(struct case_file *c, const struct regrade *r)
 {
-    c->published = (struct published){.revision = r->body.revision,
-                                      .level = r->body.level,
-                                      .category = r->body.category,
-                                      .gbt = r->body.gbt20986->name,
-                                      .decision_event_id = r->decision_event_id};
+    stand(c, (struct published){.revision = r->body.revision,
+                                .level = r->body.level,
+                                .category = r->body.category,
+                                .gbt = r->body.gbt20986->name,
+                                .decision_event_id = r->decision_event_id});
+}
+
+void case_challenged(struct case_file *c, const struct regrade *r)
+{
+    c->published.is_challenged = true;
+    c->published.challenged_level = r->challenge.level;
 }
 
 /* --- the answer to a decision that does not count --- */

@@ -8,6 +8,12 @@
  * A person    decides over every rule, before and after; the park's decision over the enterprise's; of two of one scope the later.
  * Published   What counts is the decision that stands in incident.v1, not what would be computed anew (hard case 14): an incident of which nothing is
  *             known but the report that was graded is never graded again.
+ * Challenge   What a person decided stays in force whatever comes to be known; a challenge only says so (incident.challenged). News is a report or a supplement
+ *             whose (occurred_at, event id) is greater than the decision's: the events alone tell it, not when they came here. The first report never is:
+ *             it is what was decided on. (A report occurred when the incident was noticed: a second one of what was noticed before the decision is no
+ *             news.) A decision is challenged when the rules' level by all facts is above the decided one and above the rules' level by all facts but the
+ *             news; once for each level that is above the last. So in all orders whoever decided hears in the end of the same level; but facts older than
+ *             the decision that come last, and give that level too, take nothing back. A new decision has not been challenged yet.
  * Answers     Every decision on a reported incident has one (hard case 11): the grade that it became, or the standing grade repeated with the reason why
  *             it does not count. A repeated grade keeps its revision, so it is no news to anybody.
  * Early       Supplements and decisions that come before their incident are kept, not graded.
@@ -43,6 +49,8 @@ struct published {
     enum category category;
     enum gbt20986 gbt;
     struct id decision_event_id; /* the person's decision that it follows; none: the rules' */
+    bool is_challenged;          /* that decision, at the level: */
+    enum level challenged_level;
 };
 
 struct case_file {
@@ -76,13 +84,16 @@ enum case_outcome {
 enum case_outcome case_take(struct case_file *c, struct event *ev, bool early_room, void *origin,
                             struct err *err);
 
-/* The grade by all that is known: what it is, and whether it has to be published. */
+/* The grade by all that is known: what it is, and whether it has to be published. Then, whether it challenges the person's decision. */
 struct regrade {
     bool is_due; /* it differs from what is published, or another person's decision counts now */
     struct incident_classified body; /* of incident.reclassified, when it is due */
     struct id decision_event_id;     /* the person's decision that counts; none: the rules' */
     const struct id *cause; /* that decision when it is new, else what changed the case last */
-    struct arena arena;
+    bool is_challenge_due;
+    struct incident_challenged challenge; /* the body of incident.challenged, when that is due */
+    const struct id *news;                /* what brought it */
+    struct arena arena, graded;           /* graded: what the rules decided */
 };
 
 /* Once after as many events as came at once: its price grows with what is known. The body borrows from policy, regrade, and the case as it is now. */
@@ -90,8 +101,12 @@ bool case_regrade(struct regrade *ret, const struct case_file *c, const struct p
                   struct err *err) MUST_CHECK;
 void regrade_done(struct regrade *r); /* accepts a zeroed one */
 
-/* It has been put where it will be published. */
+/* They have been put where they will be published; the challenge, if it is due, behind the grade that it is about. */
 void case_published(struct case_file *c, const struct regrade *r);
+void case_challenged(struct case_file *c, const struct regrade *r);
+
+/* The id of the challenge: by the news, the decision and the level. */
+void case_challenge_id(struct id *ret, const struct regrade *r);
 
 /* Why the i-th input, a person's decision that could not be answered before, does not count. NULL: it does, or is no such thing. */
 const char *case_refusal(const struct case_file *c, size_t i);

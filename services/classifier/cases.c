@@ -142,25 +142,45 @@ static bool list_cases(struct batch *b, struct err *err)
 
 /* --- what goes out --- */
 
-/* stage: the part of the id that tells what became of the cause. */
-static bool publish(struct batch *b, const struct regrade *r, const char *stage, struct err *err)
+static bool publish(struct batch *b, enum event_type type, const struct id *id,
+                    const char *incident_id, const void *what, struct err *err)
 {
     AUTO(buf_done) struct buf body;
     struct event_headers headers;
     struct record rec = {
-        .topic = topics[TOPIC_INCIDENT].name, .key = r->body.incident_id, .key_len = ID_TEXT_LEN};
-    struct id id;
+        .topic = topics[TOPIC_INCIDENT].name, .key = incident_id, .key_len = ID_TEXT_LEN};
 
     buf_init(&body, EVENT_BODY_MAX_BYTES);
-    if (!event_encode(EVENT_INCIDENT_RECLASSIFIED, &r->body, &body, err))
+    if (!event_encode(type, what, &body, err))
         return false;
-    event_id_derive(&id, r->cause, stage, NULL);
-    event_headers_fill(&headers, EVENT_INCIDENT_RECLASSIFIED, &id, "classifier", b->tx->now_ms);
+    event_headers_fill(&headers, type, id, "classifier", b->tx->now_ms);
     if (!record_headers_add(&rec, headers.names, headers.values, headers.n))
         return err_set(err, ERR_FATAL, "too many headers");
     rec.value = body.data;
     rec.value_len = body.len;
     return sink_publish(b->tx, &rec, err);
+}
+
+/* stage: the part of the id that tells what became of the cause. */
+static bool publish_grade(struct batch *b, const struct regrade *r, const char *stage,
+                          struct err *err)
+{
+    struct id id;
+
+    event_id_derive(&id, r->cause, stage, NULL);
+    return publish(b, EVENT_INCIDENT_RECLASSIFIED, &id, r->body.incident_id, &r->body, err);
+}
+
+/* It names the revision that stands. */
+static bool publish_challenge(struct batch *b, struct regrade *r, const struct published *standing,
+                              struct err *err)
+{
+    struct id id;
+
+    case_challenge_id(&id, r);
+    SHAPE_SET(&r->challenge, revision, standing->revision);
+    metric_add(&classifier_challenged_total, 1);
+    return publish(b, EVENT_INCIDENT_CHALLENGED, &id, r->challenge.incident_id, &r->challenge, err);
 }
 
 /* Early inputs that turned out to be another enterprise's when the incident opened. */
@@ -202,7 +222,7 @@ static bool refuse_decision(struct batch *b, const struct case_file *c, struct r
                             const struct event *decision, const char *why, struct err *err)
 {
     case_answer(r, c, decision, why);
-    return publish(b, r, "refused", err);
+    return publish_grade(b, r, "refused", err);
 }
 
 /* Hard case 11: who decided, and is not followed, is told why. */
@@ -233,10 +253,15 @@ static bool regrade(struct batch *b, struct stored_case *c, struct err *err)
     if (!case_regrade(&r, &c->file, b->cases->policy, err))
         return false;
     if (r.is_due) {
-        if (!publish(b, &r, "reclassified", err))
+        if (!publish_grade(b, &r, "reclassified", err))
             return false;
         metric_add(&classifier_reclassified_total, 1);
         case_published(&c->file, &r);
+    }
+    if (r.is_challenge_due) {
+        if (!publish_challenge(b, &r, &c->file.published, err))
+            return false;
+        case_challenged(&c->file, &r);
     }
     return refuse_decisions(b, &c->file, &r, err);
 }

@@ -134,7 +134,7 @@ static bool keep_value(const struct work *w, const struct predicate_read *read, 
     buf_init(&text, EVENT_BODY_MAX_BYTES);
     write_value(&text, w, read);
     if (text.failed)
-        return keep_text(w->arena, "…", strlen("…"), ret);
+        return !text.no_memory && keep_text(w->arena, "…", strlen("…"), ret);
     return keep_text(w->arena, buf_text(&text),
                      cut_chars(buf_text(&text), text.len, VALUE_CHARS_MAX), ret);
 }

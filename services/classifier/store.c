@@ -10,18 +10,20 @@
 const struct db_statement store_statements[] = {
     {"case_open", "INSERT INTO incident_case (incident_id) SELECT unnest($1::uuid[])"
                   " ON CONFLICT DO NOTHING"},
-    {"case_lock", "SELECT incident_id, enterprise_id, inputs, revision, level, category, gbt20986,"
-                  " decision_event_id FROM incident_case WHERE incident_id = ANY($1::uuid[])"
-                  " ORDER BY incident_id FOR UPDATE"},
+    {"case_lock",
+     "SELECT incident_id, enterprise_id, inputs, revision, level, category, gbt20986,"
+     " decision_event_id, challenged_level FROM incident_case WHERE incident_id = ANY($1::uuid[])"
+     " ORDER BY incident_id FOR UPDATE"},
     {"case_inputs",
      "SELECT incident_id, event_id, type, is_early, body, topic, partition, \"offset\""
      " FROM case_input WHERE incident_id = ANY($1::uuid[]) ORDER BY incident_id, event_id"},
     {"case_save",
      "UPDATE incident_case c SET enterprise_id = u.e, inputs = u.n, revision = u.r, level = u.l,"
-     " category = u.c, gbt20986 = u.g, decision_event_id = u.d,"
+     " category = u.c, gbt20986 = u.g, decision_event_id = u.d, challenged_level = u.h,"
      " updated_at = transaction_timestamp()"
      " FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::text[],"
-     " $7::text[], $8::uuid[]) AS u(i, e, n, r, l, c, g, d) WHERE c.incident_id = u.i"},
+     " $7::text[], $8::uuid[], $9::text[]) AS u(i, e, n, r, l, c, g, d, h) WHERE c.incident_id = "
+     "u.i"},
     {"case_add",
      "INSERT INTO case_input (incident_id, event_id, type, enterprise_id, is_early, body, topic,"
      " partition, \"offset\")"
@@ -70,8 +72,9 @@ struct stored_case *store_find(const struct store_batch *b, const struct id *inc
 
 static bool read_case(struct stored_case *c, const PGresult *res, int row, struct err *err)
 {
+    const char *challenged_level = db_text(res, row, 8);
     struct published *p = &c->file.published;
-    int level = 0, category = 0, gbt = 0;
+    int level = 0, category = 0, gbt = 0, challenged = 0;
 
     db_id(&c->file.enterprise_id, res, row, 1);
     c->inputs = db_int(res, row, 2);
@@ -80,13 +83,16 @@ static bool read_case(struct stored_case *c, const PGresult *res, int row, struc
         return true;
     if (!enum_parse(&level_table, db_text(res, row, 4), &level) ||
         !enum_parse(&category_table, db_text(res, row, 5), &category) ||
-        !enum_parse(&gbt20986_table, db_text(res, row, 6), &gbt))
+        !enum_parse(&gbt20986_table, db_text(res, row, 6), &gbt) ||
+        (challenged_level && !enum_parse(&level_table, challenged_level, &challenged)))
         return err_set(err, ERR_FATAL, "incident_case %s: a value that no release ever wrote",
                        c->file.incident_id.text);
     p->level = (enum level)level;
     p->category = (enum category)category;
     p->gbt = (enum gbt20986)gbt;
     db_id(&p->decision_event_id, res, row, 7);
+    p->is_challenged = challenged_level != NULL;
+    p->challenged_level = (enum level)challenged;
     return true;
 }
 
@@ -249,6 +255,7 @@ static void add_case(struct columns *to, const struct stored_case *c, int64_t in
     columns_text(to, is_graded ? enum_text(&category_table, (int)p->category) : NULL);
     columns_text(to, is_graded ? enum_text(&gbt20986_table, (int)p->gbt) : NULL);
     columns_id(to, &p->decision_event_id);
+    columns_text(to, p->is_challenged ? enum_text(&level_table, (int)p->challenged_level) : NULL);
 }
 
 struct saving {

@@ -17,6 +17,8 @@ static void derive(struct id *ret, const struct incident *inc, const struct chai
     id_derive_text(&d, "role", enum_text(&role_table, (int)role));
     id_derive_int(&d, "generation", run->generation);
     id_derive_int(&d, "occurrence", run->occurrence);
+    if (id_is_set(&run->cause))
+        id_derive_text(&d, "cause", run->cause.text);
     id_derive_end(&d, ret);
 }
 
@@ -91,6 +93,8 @@ static bool call_step(struct work *k, const struct chain_run *run, const struct 
 }
 
 static bool begin(struct work *k, const struct chain *chain, const char *why, bool unconfirmed);
+static bool begin_for(struct work *k, const struct chain *chain, struct id cause, const char *why,
+                      bool unconfirmed);
 
 /* Nobody on the chain answered: whoever the policy names is told. */
 static bool end(struct work *k, struct chain_run *run, const struct chain *chain, const char *why,
@@ -100,7 +104,10 @@ static bool end(struct work *k, struct chain_run *run, const struct chain *chain
 
     run->next_at = 0;
     run->changed = true;
-    return !then || begin(k, then, why, unconfirmed);
+    if (!then)
+        return true;
+    return id_is_set(&run->cause) ? begin_for(k, then, run->cause, why, unconfirmed)
+                                  : begin(k, then, why, unconfirmed);
 }
 
 /* Goes up from run->step until somebody is reached; a step whose roles nobody holds is passed at once, visibly. */
@@ -128,7 +135,8 @@ static bool climb(struct work *k, struct chain_run *run, const struct chain *cha
             step->has_acknowledge_within_s ? k->w->now_ms + 1000 * step->acknowledge_within_s : 0;
         if (!call_step(k, run, step, why, unconfirmed, &reached))
             return false;
-        why = "vacant";
+        if (!id_is_set(&run->cause)) /* what happened is said to everybody on the way */
+            why = "vacant";
         if (!reached && run->step == (int64_t)chain->steps_n)
             return end(k, run, chain, why, unconfirmed);
     }
@@ -150,6 +158,7 @@ static struct chain_run *run_of(struct work *k, const struct chain *chain)
     }
     run->scope = chain->scope;
     run->generation = inc->generation;
+    run->cause = (struct id){0};
     run->step = 0;
     run->occurrence = 1;
     run->changed = true;
@@ -161,11 +170,35 @@ static bool begin(struct work *k, const struct chain *chain, const char *why, bo
     struct chain_run *run;
 
     for (size_t i = 0; i < k->inc->runs_n; i++)
-        if (strcmp(k->inc->runs[i].chain, chain->id) == 0 &&
+        if (strcmp(k->inc->runs[i].chain, chain->id) == 0 && !id_is_set(&k->inc->runs[i].cause) &&
             k->inc->runs[i].generation == k->inc->generation && k->inc->runs[i].step > 0)
             return true; /* two chains may end in the same one: it is climbed once */
     run = run_of(k, chain);
     return run && climb(k, run, chain, why, unconfirmed);
+}
+
+/* Every event is a climb of its own. */
+static bool begin_for(struct work *k, const struct chain *chain, struct id cause, const char *why,
+                      bool unconfirmed)
+{
+    int64_t generation = 0;
+    struct chain_run *run;
+
+    for (size_t i = 0; i < k->inc->runs_n; i++)
+        if (strcmp(k->inc->runs[i].chain, chain->id) == 0)
+            generation = k->inc->runs[i].generation + 1;
+    run = run_of(k, chain);
+    if (!run)
+        return false;
+    run->generation = generation;
+    run->cause = cause;
+    return climb(k, run, chain, why, unconfirmed);
+}
+
+bool chains_begin_for(struct work *k, const char *id, const struct id *cause)
+{
+    return begin_for(k, policy_chain(k->w->policy, id), *cause, policy_occasion(k->w->policy, id),
+                     false);
 }
 
 bool chains_begin_ungraded(struct work *k)
@@ -210,19 +243,26 @@ void chains_stop(struct work *k, enum scope scope)
 
 void chains_new_generation(struct work *k)
 {
-    chains_stop_all(k);
+    for (size_t i = 0; i < k->inc->runs_n; i++)
+        if (!id_is_set(&k->inc->runs[i].cause))
+            stop(&k->inc->runs[i]);
     k->inc->generation++;
     k->inc->changed = true;
 }
 
-static bool is_present(const struct incident *inc, const struct call *c)
+/* Of the present climb of its chain. */
+bool chains_is_present(const struct incident *inc, const struct call *c)
 {
-    return c->generation == inc->generation;
+    for (size_t i = 0; i < inc->runs_n; i++)
+        if (strcmp(inc->runs[i].chain, c->chain) == 0)
+            return inc->runs[i].generation == c->generation &&
+                   (id_is_set(&inc->runs[i].cause) || c->generation == inc->generation);
+    return false;
 }
 
 static bool is_open(const struct incident *inc, const struct call *c, enum scope scope)
 {
-    return is_present(inc, c) && c->scope == scope && c->wanted && !c->acknowledged_at;
+    return chains_is_present(inc, c) && c->scope == scope && c->wanted && !c->acknowledged_at;
 }
 
 bool chains_is_open(const struct incident *inc, enum scope scope)
@@ -236,7 +276,8 @@ bool chains_is_open(const struct incident *inc, enum scope scope)
 struct call *chains_find_call(struct incident *inc, const char *escalation_id)
 {
     for (size_t i = 0; i < inc->calls_n; i++)
-        if (is_present(inc, &inc->calls[i]) && strcmp(inc->calls[i].id.text, escalation_id) == 0)
+        if (chains_is_present(inc, &inc->calls[i]) &&
+            strcmp(inc->calls[i].id.text, escalation_id) == 0)
             return &inc->calls[i];
     return NULL;
 }
@@ -308,13 +349,18 @@ void chains_undelivered(struct work *k, const struct call *call)
 
 static const char *why_now(const struct work *k, const struct chain_run *run)
 {
+    const char *occasion = policy_occasion(k->w->policy, run->chain);
+
+    if (id_is_set(&run->cause) && occasion)
+        return occasion;
     if (run->step == 0)
         return "ungraded";
     for (size_t i = 0; i < k->inc->calls_n; i++) {
         const struct call *c = &k->inc->calls[i];
 
-        if (is_present(k->inc, c) && strcmp(c->chain, run->chain) == 0 && c->step == run->step &&
-            c->occurrence == run->occurrence && run->next_at < c->acknowledge_by)
+        if (chains_is_present(k->inc, c) && strcmp(c->chain, run->chain) == 0 &&
+            c->step == run->step && c->occurrence == run->occurrence &&
+            run->next_at < c->acknowledge_by)
             return "undelivered";
     }
     return "unacknowledged";

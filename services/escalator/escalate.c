@@ -58,7 +58,7 @@ static bool add_acknowledged(struct work *k, struct escalation_state *b)
     if (!b->acknowledged_escalation_ids)
         return false;
     for (size_t i = 0; i < inc->calls_n; i++)
-        if (inc->calls[i].acknowledged_at && inc->calls[i].generation == inc->generation &&
+        if (inc->calls[i].acknowledged_at && chains_is_present(inc, &inc->calls[i]) &&
             b->acknowledged_escalation_ids_n < POLICY_CALLS_MAX)
             b->acknowledged_escalation_ids[b->acknowledged_escalation_ids_n++] =
                 inc->calls[i].id.text;
@@ -79,7 +79,7 @@ static bool name_cause(struct work *k, const struct event *cause, struct escalat
     return text_keep(&b->cause_event_id, id, k->w->arena);
 }
 
-/* Every action and every grade gets exactly one, after everything else that follows from it: who reads it has read all of that. Its id follows from
+/* Every action, grade, challenge and campaign that opens gets exactly one, after everything else that follows from it: who reads it has read all of that. Its id follows from
  * the cause alone. refused: NULL when it was applied. */
 static bool answer(struct work *k, const struct event *cause, struct actor *actor,
                    const char *refused)
@@ -362,6 +362,40 @@ static bool on_action(struct work *k, const struct event *ev, int64_t appended_m
     return why ? answer(k, ev, actor, why) : take_step(k, step, ev, actor, appended_ms);
 }
 
+/* --- what a grade is not, but calls for people --------------------------------------------------- */
+
+/* Without a grade the incident is not known well enough to call anybody for more: the event waits with the actions. */
+static bool call_for_event(struct work *k, const struct event *ev, const char *chain)
+{
+    if (!k->inc->is_graded) {
+        k->out->verdict = VERDICT_KEEP;
+        return true;
+    }
+    if (!is_active(k->inc))
+        return answer(k, ev, NULL,
+                      "the incident is closed or refuted: nobody is called; reopen it if this is "
+                      "a reason to");
+    return chains_begin_for(k, chain, &ev->id) && answer(k, ev, NULL, NULL);
+}
+
+/* A person's decision stays in force; who decided is told that news speaks against it. */
+static bool on_challenge(struct work *k, const struct event *ev)
+{
+    const struct chains_file *chains = policy_chains(k->w->policy);
+
+    return call_for_event(k, ev,
+                          ev->incident_challenged->actor->scope == SCOPE_PARK
+                              ? chains->challenged_park
+                              : chains->challenged_enterprise);
+}
+
+/* The park is called once for a campaign, by the incident that opens it; those that join say nothing. */
+static bool on_link(struct work *k, const struct event *ev)
+{
+    return !ev->incident_linked->opens ||
+           call_for_event(k, ev, policy_chains(k->w->policy)->campaign);
+}
+
 /* --- messages ----------------------------------------------------------------------------------- */
 
 static void on_message(struct work *k, const struct event *ev)
@@ -380,6 +414,7 @@ static void on_message(struct work *k, const struct event *ev)
 bool escalate_wants(enum event_type type)
 {
     return type == EVENT_REPORT_SUBMITTED || is_grade(type) || step_of(type) ||
+           type == EVENT_INCIDENT_CHALLENGED || type == EVENT_INCIDENT_LINKED ||
            type == EVENT_NOTIFICATION_SENT || type == EVENT_NOTIFICATION_DEAD;
 }
 
@@ -397,6 +432,10 @@ static bool dispatch(struct work *k, const struct event *ev, int64_t appended_ms
         return on_grade(k, ev, appended_ms);
     if (event_is_action(ev->type))
         return on_action(k, ev, appended_ms);
+    if (ev->type == EVENT_INCIDENT_CHALLENGED)
+        return on_challenge(k, ev);
+    if (ev->type == EVENT_INCIDENT_LINKED)
+        return on_link(k, ev);
     on_message(k, ev);
     return true;
 }

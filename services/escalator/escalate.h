@@ -31,7 +31,7 @@ struct effect {
 
 enum verdict {
     VERDICT_DONE,    /* applied, refused with an answer, or without any meaning for the state */
-    VERDICT_KEEP,    /* an action, and there is no grade yet: keep it, and bring it again then */
+    VERDICT_KEEP,    /* there is no grade yet: keep it, and bring it again then */
     VERDICT_FOREIGN, /* of another enterprise: dead letter, security counter (hard case 10) */
 };
 

@@ -157,7 +157,7 @@ static bool keep(struct escalator *e, struct sink_tx *tx, struct batch *b,
     if (early.waiting++ >= e->conf->early_max) {
         metric_add(&escalator_early_dropped_total, 1);
         return sink_refuse(tx, rec,
-                           "too many actions of this enterprise wait for a grade: replay it when "
+                           "too many events of this enterprise wait for a grade: replay it when "
                            "its incident has one",
                            true, err);
     }

@@ -5,8 +5,8 @@
  * Ownership   Plain values; texts and lists live in the arena of the batch (struct world). Nothing is freed singly.
  * Rows        Each part is one row of the schema escalator; `changed` says that the row has to be written.
  * Times       Wall milliseconds; 0 = not known, or not running.
- * Bounds      Lists are bounded by the policy: chains, their steps and calls, duties. `calls` holds the
- *             incident's present generation (and older ones of this batch); of a duty's rows in `owed` the last counts.
+ * Bounds      Lists are bounded by the policy: chains, their steps and calls, duties. `calls` holds the present
+ *             climb of each chain (and older ones of this batch); of a duty's rows in `owed` the last counts.
  */
 #ifndef SERVICES_ESCALATOR_INCIDENT_H
 #define SERVICES_ESCALATOR_INCIDENT_H
@@ -19,7 +19,8 @@
 struct chain_run {
     const char *chain; /* its id in the policy */
     enum scope scope;
-    int64_t generation;
+    int64_t generation; /* the incident's; of a chain that an event began: how often one did */
+    struct id cause;    /* the event that began it; not set: the level, or the lack of a grade */
     int64_t
         step; /* the one that was called last, from 1; 0: none yet (ungraded: waits for the grade) */
     int64_t occurrence; /* the last step can be called more than once */
@@ -74,7 +75,7 @@ struct incident {
     enum category category;
     int64_t revision;
     int64_t seq;        /* incident_seq */
-    int64_t generation; /* of its chains: level raised, reopened */
+    int64_t generation; /* of the chains of its level: level raised, reopened */
     int64_t discovered_at, reported_at, graded_at, handling_ended_at;
     const char *duties; /* what the latest grade owes: "regime/duty", separated by blanks */
     struct chain_run *runs;

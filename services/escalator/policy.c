@@ -185,6 +185,80 @@ static bool check_ungraded(const struct policy *p, const char *path, struct err 
     return true;
 }
 
+/* The chains that events begin. */
+struct named {
+    const char *field, *chain;
+    enum scope scope;
+    const char *occasion;
+};
+#define NAMED_N 3
+
+static void list_named(const struct chains_file *f, struct named ret[NAMED_N])
+{
+    ret[0] = (struct named){"challenged_enterprise", f->challenged_enterprise, SCOPE_ENTERPRISE,
+                            "challenged"};
+    ret[1] = (struct named){"challenged_park", f->challenged_park, SCOPE_PARK, "challenged"};
+    ret[2] = (struct named){"campaign", f->campaign, SCOPE_PARK, "campaign"};
+}
+
+static bool is_then_of(const struct policy *p, const char *chain, const char *first)
+{
+    const struct chain *c = policy_chain(p, first);
+
+    return c && c->then && strcmp(c->then, chain) == 0;
+}
+
+const char *policy_occasion(const struct policy *p, const char *chain)
+{
+    struct named named[NAMED_N];
+
+    list_named(p->chains, named);
+    for (size_t i = 0; i < NAMED_N; i++)
+        if (strcmp(named[i].chain, chain) == 0 || is_then_of(p, chain, named[i].chain))
+            return named[i].occasion;
+    return NULL;
+}
+
+/* How many ways lead to a chain: levels, other chains, and names. */
+static size_t ways_to(const struct policy *p, const struct chain *chain)
+{
+    struct named named[NAMED_N];
+    size_t n = chain->levels_n + (strcmp(chain->id, p->chains->ungraded) == 0);
+
+    list_named(p->chains, named);
+    for (size_t i = 0; i < NAMED_N; i++)
+        n += strcmp(named[i].chain, chain->id) == 0;
+    for (size_t i = 0; i < p->chains->chains_n; i++)
+        n += is_then_of(p, chain->id, p->chains->chains[i].id);
+    return n;
+}
+
+/* An incident climbs such a chain and its then for one event at a time, beside those of its level: nothing else may begin them. */
+static bool check_named(const struct policy *p, const char *path, struct err *err)
+{
+    struct named named[NAMED_N];
+
+    list_named(p->chains, named);
+    for (size_t i = 0; i < NAMED_N; i++) {
+        const struct named *n = &named[i];
+        const struct chain *chain = policy_chain(p, n->chain), *then;
+
+        if (!chain)
+            return err_set(err, ERR_CONFIG, "%s: /%s: no chain is called \"%s\"", path, n->field,
+                           n->chain);
+        if (chain->scope != n->scope)
+            return err_set(err, ERR_CONFIG, "%s: /%s: \"%s\" has to be a chain of the %s", path,
+                           n->field, n->chain, enum_text(&scope_table, (int)n->scope));
+        then = chain->then ? policy_chain(p, chain->then) : NULL;
+        if (ways_to(p, chain) > 1 || (then && ways_to(p, then) > 1))
+            return err_set(err, ERR_CONFIG,
+                           "%s: /%s: \"%s\" and its then have to be without levels, and no other "
+                           "chain's then or name may lead there: give this event chains of its own",
+                           path, n->field, n->chain);
+    }
+    return true;
+}
+
 static size_t calls_of(const struct chain *chain)
 {
     size_t n = (size_t)chain->repeats * chain->steps[chain->steps_n - 1].call_n;
@@ -216,7 +290,7 @@ static bool check_chains(const struct policy *p, const char *path, struct err *e
             return err_set(err, ERR_CONFIG, "%s: /chains: none for the level %s", path,
                            enum_text(&level_table, (int)level));
     }
-    return check_ungraded(p, path, err);
+    return check_ungraded(p, path, err) && check_named(p, path, err);
 }
 
 /* --- duties ----------------------------------------------------------------------------------- */

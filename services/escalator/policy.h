@@ -31,6 +31,8 @@ const struct chains_file *policy_chains(const struct policy *p);
 const struct chain *policy_chain(const struct policy *p,
                                  const char *id); /* NULL: none of that name */
 bool chain_is_for(const struct chain *chain, enum level level);
+/* What a chain that events begin is called for: "challenged" or "campaign". NULL: no event begins it. */
+const char *policy_occasion(const struct policy *p, const char *chain);
 
 struct policy_duty {
     const char *regime;

@@ -6,7 +6,8 @@
     "incident_id, enterprise_id, partition, drill, reference, enterprise_name, summary, state,"    \
     " level, category, revision, incident_seq, generation, discovered_at, reported_at, graded_at," \
     " handling_ended_at, duties"
-#define RUN_COLUMNS "incident_id, chain, scope, generation, step, occurrence, partition, next_at"
+#define RUN_COLUMNS                                                                                \
+    "incident_id, chain, scope, generation, cause, step, occurrence, partition, next_at"
 #define CALL_COLUMNS                                                                               \
     "incident_id, escalation_id, chain, generation, step, occurrence, role, scope, person_id,"     \
     " acknowledgement_wanted, delivered, raised_at, acknowledge_by, acknowledged_at,"              \
@@ -43,8 +44,11 @@ const struct db_statement escalator_statements[] = {
     {"load_runs", "SELECT " RUN_COLUMNS " FROM chain_run WHERE incident_id = ANY ($1::uuid[])"
                   " ORDER BY incident_id, chain"},
     {"load_calls", "SELECT " CALL_COLUMNS " FROM escalation"
-                   " JOIN (SELECT incident_id, generation FROM incident"
-                   " WHERE incident_id = ANY ($1::uuid[])) AS i USING (incident_id, generation)"
+                   " JOIN (SELECT r.incident_id, r.chain, r.generation FROM chain_run AS r"
+                   " JOIN incident AS i USING (incident_id)"
+                   " WHERE incident_id = ANY ($1::uuid[])"
+                   " AND (r.cause IS NOT NULL OR r.generation = i.generation)) AS present"
+                   " USING (incident_id, chain, generation)"
                    " ORDER BY incident_id, chain, step, occurrence, role"},
     {"load_owed", "SELECT DISTINCT ON (incident_id, regime, duty) " OWED_COLUMNS
                   " FROM obligation WHERE incident_id = ANY ($1::uuid[])"
@@ -66,9 +70,9 @@ const struct db_statement escalator_statements[] = {
      " duties = EXCLUDED.duties"},
     {"save_runs",
      "INSERT INTO chain_run (" RUN_COLUMNS ") SELECT * FROM unnest($1::uuid[], $2::text[],"
-     " $3::text[], $4::int[], $5::int[], $6::int[], $7::int[], $8::timestamptz[])"
+     " $3::text[], $4::int[], $5::uuid[], $6::int[], $7::int[], $8::int[], $9::timestamptz[])"
      " ON CONFLICT (incident_id, chain) DO UPDATE SET scope = EXCLUDED.scope,"
-     " generation = EXCLUDED.generation, step = EXCLUDED.step,"
+     " generation = EXCLUDED.generation, cause = EXCLUDED.cause, step = EXCLUDED.step,"
      " occurrence = EXCLUDED.occurrence, next_at = EXCLUDED.next_at"},
     {"save_calls",
      "INSERT INTO escalation (" CALL_COLUMNS ") SELECT * FROM unnest($1::uuid[], $2::uuid[],"

@@ -123,6 +123,7 @@ static bool read_run(struct cells *c, struct batch *b)
     run->chain = get_text(c);
     run->scope = (enum scope)get_enum(c, &scope_table, NULL);
     run->generation = get_int(c);
+    get_id(c, &run->cause);
     run->step = get_int(c);
     run->occurrence = get_int(c);
     (void)get_int(c); /* the incident's partition */
@@ -325,6 +326,7 @@ static void write_run(struct columns *c, const struct incident *inc, const struc
     columns_text(c, run->chain);
     columns_text(c, enum_text(&scope_table, (int)run->scope));
     columns_int(c, run->generation);
+    columns_id(c, &run->cause);
     columns_int(c, run->step);
     columns_int(c, run->occurrence);
     columns_int(c, inc->partition);

@@ -35,10 +35,13 @@ void *work_take(struct work *k, size_t size);
 /* --- chains.c */
 bool chains_begin_ungraded(struct work *k);
 bool chains_begin(struct work *k, const char *why); /* those of the incident's level */
+/* The chain that the policy names for an event; begun anew if it climbs already. It has a life of its own: a raised level does not end it. */
+bool chains_begin_for(struct work *k, const char *id, const struct id *cause);
 void chains_stop_all(struct work *k);
 void chains_stop(struct work *k, enum scope scope);
 void chains_new_generation(struct work *k);
 bool chains_due(struct work *k, int64_t heard_ms, bool is_deaf);
+bool chains_is_present(const struct incident *inc, const struct call *call);
 bool chains_is_open(const struct incident *inc, enum scope scope);
 struct call *chains_find_call(struct incident *inc, const char *escalation_id);
 /* Everything that is open to the scope is acknowledged, and its chains stop. */

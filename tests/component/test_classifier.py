@@ -115,8 +115,17 @@ class Incident:
             return found and found.popitem()[1]
         return wait_until(look, deadline_s, f"the answer to {decision}")
 
-    def grades(self, kind=None):
-        return [r for r in self.bus.records(INCIDENT, self.id) if kind in (None, r.type)]
+    def grades(self, *kinds):
+        kinds = kinds or ("incident.classified", "incident.reclassified")
+        return [r for r in self.bus.records(INCIDENT, self.id) if r.type in kinds]
+
+    def challenges(self):
+        """[(decided level, level by the rules)] as they were published, each once."""
+        found = {r.id: r for r in self.grades("incident.challenged")}
+        return [(r.json["decided_level"], r.json["level"]) for r in found.values()]
+
+    def wait_challenges(self, *want):
+        wait_until(lambda: self.challenges() == list(want), 30, f"challenges of {self.id} are {want}")
 
     def wait_grade(self, revision=0, deadline_s=30):
         def look():
@@ -377,6 +386,69 @@ def test_a_person_decides_over_the_rules(bus):
     incident.decide("extreme", scope="enterprise")  # the park's decision stands above it
     incident.wait_row(inputs=4)
     assert incident.row()["revision"] == 1 and incident.row()["level"] == "general"
+
+
+def test_news_challenges_a_persons_decision(bus):
+    incident = Incident(bus)
+    incident.report("系统中断", drill=True)
+    decision, _ = incident.decide("general")
+    standing = incident.wait_answer(decision)
+    news, _ = incident.supplement(summary="客户资料泄露")
+    incident.wait_challenges(("general", "major"))
+    body = incident.grades("incident.challenged")[0].json
+    assert (body["decision_event_id"], body["parent_event_id"]) == (decision, news)
+    assert body["actor"] == {"scope": "park", "id": "k3", "name": "王磊"} and body["reference"] == incident.reference
+    assert "park.customer-data-leaked" in [r["rule"] for r in body["reasons"]]
+    assert {r["level"] for r in body["reasons"]} == {"major"} and body["policy_version"] == standing["policy_version"]
+    assert body["drill"] is True and body["occurred_at"] == "2026-11-22T03:00:03.000Z"
+    row = incident.wait_row(inputs=3, challenged_level="major")
+    assert row["level"] == "general" and row["revision"] == body["revision"], "the decision stays in force"
+    incident.supplement(summary="客户资料泄露,已确认")  # says nothing new
+    incident.supplement(impact={"direct_loss_cny": 200000000})
+    incident.wait_challenges(("general", "major"), ("general", "extreme"))
+    incident.wait_answer(incident.decide("larger")[0])
+    incident.wait_row(level="larger", challenged_level=None)
+    incident.supplement(summary="客户资料泄露")  # was known to whoever decided anew
+    incident.wait_row(inputs=7)
+    settle(bus)
+    assert incident.challenges() == [("general", "major"), ("general", "extreme")]
+    assert incident.row()["level"] == "larger" and not bus.records(DEAD, incident.id)
+
+
+def test_a_decision_that_comes_after_its_news_is_challenged_with_its_grade(bus):
+    incident = Incident(bus)
+    incident.report("系统中断")
+    incident.wait_row(revision=0)
+    decision = {**incident.body(actor={"scope": "enterprise", "id": "k3"}, level="general", reason="已核实")}
+    incident.supplement(summary="客户资料泄露")
+    assert incident.wait_grade(1).json["level"] == "major"
+    bus.send(ACTION, incident.id, "action.reclassified", decision)
+    incident.wait_challenges(("general", "major"))
+    assert [r.type for r in incident.grades("incident.reclassified", "incident.challenged")][-2:] == \
+        ["incident.reclassified", "incident.challenged"]
+    assert incident.row()["level"] == "general"
+
+
+@pytest.mark.parametrize("step", SINK_STEPS)
+def test_the_sink_killed_challenges_once(bus, step):
+    incidents = [Incident(bus) for _ in range(12)]
+    for incident in incidents:
+        incident.report("系统中断")
+        incident.wait_answer(incident.decide("general")[0])
+    bus.service.stop()
+    bus.service.failpoints(f"{step}=kill@2")
+    bus.service.start(ready=False)
+    for incident in incidents:
+        incident.supplement(summary="客户资料泄露")
+    assert bus.service.died() == -signal.SIGKILL
+    bus.service.failpoints(None)
+    bus.service.start()
+    for incident in incidents:
+        incident.wait_challenges(("general", "major"))
+        incident.wait_row(inputs=3, level="general", challenged_level="major")
+    settle(bus)
+    for incident in incidents:
+        assert len({(r.id, r.value) for r in incident.grades("incident.challenged")}) == 1
 
 
 def test_hard_case_09_a_supplement_before_its_report(bus):

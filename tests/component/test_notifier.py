@@ -175,6 +175,23 @@ def test_a_mail_says_what_happened_and_is_delivered_once(notifier):
     assert message["address"] not in notifier.service.log_text()
 
 
+@pytest.mark.parametrize("why, zh, en", [
+    ("challenged", "人工定级后出现新情况,按规则应定更高等级", "news has come since a person decided its level"),
+    ("campaign", "多家企业报告的事件相互关联", "incidents at several enterprises share a trait"),
+])
+def test_it_says_what_people_are_called_for_beside_the_level(notifier, why, zh, en):
+    more = dict(scope="park", why=why, chain=why)
+    mailed = notifier.raised(notifier.person(notifier.mailbox()), **more)
+    hooked = notifier.raised(notifier.person(notifier.hook(), language="en"), **more)
+    notifier.send(mailed, hooked)
+    notifier.until(mailed, "sent")
+    notifier.until(hooked, "sent")
+    mail, = notifier.mails(mailed)
+    data = json.loads(notifier.requests(hooked)[0].body)["data"]
+    assert zh in mail.text and mail.text.index(zh) < mail.text.index("请您作为") and "确认接手" in mail.text
+    assert en in data["text"] and "Please acknowledge before" in data["text"] and data["why"] == why
+
+
 def test_templates_are_read_again_at_sighup(notifier, tmp_path):
     shutil.copytree(ROOT / "deploy/policy/templates", tmp_path / "templates")
     zh = tmp_path / "templates/zh.json"
@@ -611,8 +628,8 @@ def test_an_address_that_another_instance_read_a_moment_ago(notifier):
             " VALUES (%s, %s, %s, 1, 0, %s, %s, %s, 'planned', now() - interval '1 min', now(), now())",
             str(uuid.uuid4()), escalation, incident, person, channel, address)
         time.sleep(0.1)
-    for call in calls:
-        notifier.until(call, "sent")
+    wait_until(lambda: all(notifier.states(call) == ["sent"] for call in calls), 20, "all are sent")
+    assert [len(notifier.requests(call)) for call in calls] == [1] * 20, "each reached, once"
 
 
 def test_check_config_reads_the_templates(tmp_path):

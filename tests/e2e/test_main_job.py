@@ -100,6 +100,21 @@ def test_a_supplement_raises_the_grade(stack):
     assert revisions == [0, 1] and shown["grade"]["revision"] == 1
 
 
+def test_news_after_a_persons_decision_calls_who_decided(stack):
+    incident = stack.report("ACME", summary="系统中断,无法登录")["incident_id"]
+    stack.incident(incident, until=lambda b: b["level"] == "larger")
+    stack.act(incident, "reclassified", level="general", reason="已核实,影响很小")
+    stack.incident(incident, until=lambda b: b["level"] == "general")
+    answer = stack.call("POST", f"/v1/incidents/{incident}/supplements", stack.key("ACME"), {"summary": "客户资料泄露"})
+    assert answer.status_code == 202
+    shown = stack.incident(incident, until=lambda b: any(
+        e["chain"] == "challenged.park" and e["acknowledgement_wanted"] for e in b["escalations"]))
+    assert shown["level"] == "general", "what a person decided stays in force"
+    assert "incident.challenged" in [t["type"] for t in shown["timeline"]]
+    wait_until(lambda: [m for m in stack.smtp.messages if m.recipients == ["duty_officer1@park.test"]
+                        and shown["reference"] in m.subject and "人工定级后出现新情况" in m.text], 20, "the mail that says so")
+
+
 def test_hard_case_03_numbers_that_go_up_and_down_again(stack):
     """100, 200, 100 persons, said without a key: three supplements, and the last one counts."""
     receipt = stack.report("ACME", summary="会员资料泄露,人数核实中")

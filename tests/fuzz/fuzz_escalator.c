@@ -42,11 +42,22 @@ static const char *const steps[] = {
     "ack e 0",
     "confirmed f",
     "reload",
+    "challenge p",
+    "challenge e",
+    "campaign opens",
+    "campaign joins",
 };
 
 /* Fewer steps, other names, nothing for the park but what has no grade. */
 #define OTHER_POLICY                                                                               \
-    "{\"ungraded_after_s\":60,\"undelivered_after_s\":60,\"ungraded\":\"waiting\",\"chains\":["    \
+    "{\"ungraded_after_s\":60,\"undelivered_after_s\":60,\"ungraded\":\"waiting\","                \
+    "\"challenged_enterprise\":\"c.e\",\"challenged_park\":\"challenged.park\","                   \
+    "\"campaign\":\"c\",\"chains\":["                                                              \
+    "{\"id\":\"c.e\",\"scope\":\"enterprise\",\"steps\":[{\"call\":[\"owner\"],"                   \
+    "\"acknowledge_within_s\":600}]},"                                                             \
+    "{\"id\":\"challenged.park\",\"scope\":\"park\",\"steps\":[{\"call\":[\"centre_head\"]}]},"    \
+    "{\"id\":\"c\",\"scope\":\"park\",\"steps\":[{\"call\":[\"expert\"],"                          \
+    "\"acknowledge_within_s\":600}]},"                                                             \
     "{\"id\":\"general\",\"scope\":\"enterprise\",\"levels\":[\"general\",\"extreme\"],"           \
     "\"repeats\":1,"                                                                               \
     "\"steps\":[{\"call\":[\"it\"],\"acknowledge_within_s\":600}]},"                               \

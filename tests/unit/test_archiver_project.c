@@ -103,6 +103,12 @@ static const struct row_case {
     {"the timeline alone shows an action", "action.confirmed", NULL, ""},
     {"the timeline alone shows a supplement", "report.supplemented", NULL, ""},
     {"the timeline alone shows a link", "incident.linked", NULL, ""},
+    {"the timeline alone shows a challenge", "incident.challenged", NULL, ""},
+    {"a call for a challenge", "escalation.raised",
+     "{\"chain\":\"challenged.park\",\"scope\":\"park\",\"role\":\"duty_officer\",\"why\":"
+     "\"challenged\"}",
+     "project_raised|" IDS CALL "challenged.park|1|0|duty_officer|park|" PERSON
+     "challenged|f|t|03:20:12.480Z|03:25:12.500Z|\n"},
     {"the timeline alone shows an advisory", "advisory.issued", NULL, ""},
 };
 

@@ -1,11 +1,12 @@
 /* case: all orders of events end alike (hard case 9), strangers are refused (10), each decision has one answer (11), what is published counts (14); people
- * over rules; merging; bounds. */
+ * over rules, and challenged by news; merging; bounds. */
 #include "tests/support/test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "services/classifier/case.h"
+#include "services/classifier/classify.h"
 #include "services/classifier/facts.h"
 
 static struct policy *policy;
@@ -95,6 +96,8 @@ struct run {
     struct regrade last; /* the one that was published last */
     int answers[60];     /* by the decision's number */
     struct buf said;     /* +N@R: decision N became revision R; -N@R why: it did not */
+    struct buf told;     /* N>LEVEL@R by M: decision N, revision R, is challenged by event M */
+    struct buf ids;      /* of the challenges */
 };
 
 static void run_done(struct run *r)
@@ -102,12 +105,16 @@ static void run_done(struct run *r)
     regrade_done(&r->last);
     case_done(&r->file);
     buf_done(&r->said);
+    buf_done(&r->told);
+    buf_done(&r->ids);
 }
 
 static void run_init(struct run *r)
 {
     *r = (struct run){.file = {.incident_id = {INC}, .published = {.revision = -1}}};
     buf_init(&r->said, 65536);
+    buf_init(&r->told, 65536);
+    buf_init(&r->ids, 65536);
 }
 
 static enum case_outcome take(struct run *r, const struct spec *s, struct err *err)
@@ -168,6 +175,37 @@ static void answer_decisions(struct run *r, struct regrade *again)
         r->file.inputs[i].is_new = false; /* the next transaction reads it from its row */
 }
 
+static int number_of(const char *event_id)
+{
+    return (int)strtol(event_id + 24, NULL, 10);
+}
+
+/* A challenge can be published, says what stands, and has an id of its own. */
+static void note_challenge(struct run *r, struct regrade *again)
+{
+    AUTO(buf_done) struct buf text;
+    struct incident_challenged *body = &again->challenge;
+    struct err err = {0};
+    struct id id;
+
+    SHAPE_SET(body, revision, r->file.published.revision);
+    assert_string_equal(body->decision_event_id, r->file.published.decision_event_id.text);
+    assert_int_equal(body->decided_level, r->file.published.level);
+    assert_string_equal(body->parent_event_id, again->news->text);
+    assert_true(body->level > body->decided_level && body->reasons_n > 0);
+    for (size_t i = 0; i < body->reasons_n; i++)
+        assert_int_equal(body->reasons[i].level, body->level);
+    buf_init(&text, EVENT_BODY_MAX_BYTES);
+    assert_ok(event_encode(EVENT_INCIDENT_CHALLENGED, body, &text, &err), &err);
+    case_challenge_id(&id, again);
+    assert_null(strstr(buf_text(&r->ids), id.text));
+    buf_str(&r->ids, id.text);
+    buf_printf(&r->told, "%s%d>%s@%d by %d", r->told.len ? "; " : "",
+               number_of(body->decision_event_id), enum_text(&level_table, (int)body->level),
+               (int)body->revision, number_of(body->parent_event_id));
+    case_challenged(&r->file, again);
+}
+
 /* What the shell does at a batch's end. */
 static void regrade(struct run *r)
 {
@@ -177,6 +215,8 @@ static void regrade(struct run *r)
     assert_ok(case_regrade(&again, &r->file, policy, &err), &err);
     if (again.is_due)
         case_published(&r->file, &again);
+    if (again.is_challenge_due)
+        note_challenge(r, &again);
     answer_decisions(r, &again);
     if (again.is_due) {
         regrade_done(&r->last);
@@ -214,6 +254,7 @@ static const struct set {
     enum level level;
     enum category category;
     enum scope decided_by;
+    const char *challenged; /* the standing decision's number, and the level; "": it is not */
 } sets[] = {
     {"report, its grade, its copy, conflicting report, supplement",
      {{REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
@@ -224,7 +265,8 @@ static const struct set {
      5,
      LEVEL_MAJOR,
      CATEGORY_DATA_LEAK,
-     SCOPE_SYSTEM},
+     SCOPE_SYSTEM,
+     ""},
     {"the conflicting report is the milder one",
      {{REPORT, 1, OURS, "enterprise", "\"summary\":\"客户资料泄露\""},
       {GRADE, 51, OURS, "", GRADED("major", "data_leak", "data_security", "数据安全")},
@@ -233,7 +275,8 @@ static const struct set {
      4,
      LEVEL_MAJOR,
      CATEGORY_DATA_LEAK,
-     SCOPE_SYSTEM},
+     SCOPE_SYSTEM,
+     ""},
     {"a supplement that takes back what another said",
      {{REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
       {GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")},
@@ -242,7 +285,8 @@ static const struct set {
      4,
      LEVEL_MAJOR,
      CATEGORY_SYSTEM_FAILURE,
-     SCOPE_SYSTEM},
+     SCOPE_SYSTEM,
+     ""},
     {"a person lowers, whatever rules say before and after",
      {{REPORT, 1, OURS, "enterprise", "\"summary\":\"客户资料泄露\""},
       {GRADE, 51, OURS, "", GRADED("major", "data_leak", "data_security", "数据安全")},
@@ -252,7 +296,8 @@ static const struct set {
      5,
      LEVEL_GENERAL,
      CATEGORY_MALWARE,
-     SCOPE_PARK},
+     SCOPE_PARK,
+     ""},
     {"the park over the enterprise, the later over the earlier",
      {{REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
       {GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")},
@@ -263,7 +308,63 @@ static const struct set {
      5,
      LEVEL_MAJOR,
      CATEGORY_INTRUSION,
-     SCOPE_PARK},
+     SCOPE_PARK,
+     ""},
+    {"news raises the rules' level above the decided one, step by step",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
+      {GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")},
+      {DECISION, 2, OURS, "park", "\"level\":\"general\",\"reason\":\"a\""},
+      {SUPPLEMENT, 3, OURS, "enterprise", "\"summary\":\"客户资料泄露\""},
+      {SUPPLEMENT, 4, OURS, "park", "\"impact\":{\"direct_loss_cny\":200000000}"}},
+     5,
+     LEVEL_GENERAL,
+     CATEGORY_DATA_LEAK,
+     SCOPE_PARK,
+     "2 extreme"},
+    {"the decision that stands is challenged, not the one below it",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
+      {GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")},
+      {DECISION, 2, OURS, "enterprise", "\"level\":\"general\",\"reason\":\"a\""},
+      {DECISION, 3, OURS, "park", "\"level\":\"larger\",\"reason\":\"b\""},
+      {SUPPLEMENT, 4, OURS, "enterprise", "\"summary\":\"客户资料泄露\""}},
+     5,
+     LEVEL_LARGER,
+     CATEGORY_DATA_LEAK,
+     SCOPE_PARK,
+     "3 major"},
+    {"what the rules gave before is no news, whoever knew it",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
+      {GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")},
+      {SUPPLEMENT, 2, OURS, "enterprise", "\"summary\":\"客户资料泄露\""},
+      {DECISION, 3, OURS, "park", "\"level\":\"general\",\"reason\":\"a\""},
+      {REPORT, 4, OURS, "enterprise", "\"summary\":\"服务器中了勒索病毒\""}},
+     5,
+     LEVEL_GENERAL,
+     CATEGORY_MALWARE,
+     SCOPE_PARK,
+     ""},
+    {"a later report is news, though it is merged before older supplements",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
+      {GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")},
+      {SUPPLEMENT, 2, OURS, "enterprise", "\"summary\":\"服务器中了勒索病毒\""},
+      {DECISION, 3, OURS, "enterprise", "\"level\":\"general\",\"reason\":\"a\""},
+      {REPORT, 4, OURS, "enterprise", "\"summary\":\"客户资料泄露\""}},
+     5,
+     LEVEL_GENERAL,
+     CATEGORY_MALWARE,
+     SCOPE_ENTERPRISE,
+     "3 major"},
+    {"a level that is confirmed or raised is not challenged by the same or a lower one",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""},
+      {GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")},
+      {DECISION, 2, OURS, "park", "\"level\":\"major\",\"reason\":\"a\""},
+      {SUPPLEMENT, 3, OURS, "enterprise", "\"summary\":\"服务器中了勒索病毒\""},
+      {SUPPLEMENT, 4, OURS, "enterprise", "\"summary\":\"客户资料泄露\""}},
+     5,
+     LEVEL_MAJOR,
+     CATEGORY_MALWARE,
+     SCOPE_PARK,
+     ""},
 };
 
 /* Hard case 11: every decision has one answer, whatever came when. */
@@ -272,6 +373,21 @@ static void check_answers(const struct run *r, const struct set *set)
     for (size_t i = 0; i < set->n; i++)
         if (set->sources[i].what == DECISION)
             assert_int_equal(r->answers[set->sources[i].number], 1);
+}
+
+/* Whatever came when, who decided knows in the end of the same level, and of no decision that another one replaced. */
+static void check_challenge(const struct run *r, const struct set *set)
+{
+    const struct published *p = &r->file.published;
+    char got[64] = "", last[64];
+
+    if (p->is_challenged)
+        snprintf(got, sizeof(got), "%d %s", number_of(p->decision_event_id.text),
+                 enum_text(&level_table, (int)p->challenged_level));
+    assert_string_equal(got, set->challenged);
+    snprintf(last, sizeof(last), "%d>%s@", number_of(p->decision_event_id.text),
+             p->is_challenged ? enum_text(&level_table, (int)p->challenged_level) : "");
+    assert_int_equal(strstr(buf_text(&r->told), last) != NULL, p->is_challenged);
 }
 
 /* Two batches, of which the first has `first` events. */
@@ -291,6 +407,7 @@ static void check_batches(const struct set *set, const size_t *order, size_t fir
     assert_int_equal(r.file.published.level, set->level);
     assert_int_equal(r.file.published.category, set->category);
     check_answers(&r, set);
+    check_challenge(&r, set);
 }
 
 static void check_order(const struct set *set, const size_t *order)
@@ -306,6 +423,7 @@ static void check_order(const struct set *set, const size_t *order)
     assert_int_equal(r.file.published.category, set->category);
     assert_true(r.file.published.revision >= (set->decided_by != SCOPE_SYSTEM));
     check_answers(&r, set);
+    check_challenge(&r, set);
     if (r.published > 0) {
         assert_int_equal(r.last.body.level, set->level);
         assert_int_equal(r.last.body.decided_by, set->decided_by);
@@ -515,6 +633,253 @@ static void hard_case_11_a_refusal_is_no_grade(void **state)
     assert_int_equal(r.file.published.revision, -1);
     must_feed(&r, &thin_grade);
     assert_int_equal(r.file.published.level, LEVEL_LARGER);
+}
+
+/* --- a person's decision is challenged, never overridden (R14) --- */
+
+#define SAYS(number, summary)                                                                      \
+    {                                                                                              \
+        SUPPLEMENT, number, OURS, "enterprise", "\"summary\":\"" summary "\""                      \
+    }
+#define LOSES(number, yuan)                                                                        \
+    {                                                                                              \
+        SUPPLEMENT, number, OURS, "enterprise", "\"impact\":{\"direct_loss_cny\":" yuan "}"        \
+    }
+#define LEAK   "客户资料泄露"
+#define RANSOM "服务器中了勒索病毒"
+
+static const struct challenge_row {
+    const char *name;
+    struct spec sources[8];
+    size_t n;
+    const char *ends; /* '|': the batch ends after this source */
+    const char *want;
+} challenge_rows[] = {
+    {"once for each level, whatever says it again",
+     {REPORTED, REPORT_GRADED, DECIDES(2, "park", "general"), SAYS(3, RANSOM), SAYS(4, LEAK),
+      SAYS(5, LEAK), LOSES(6, "200000000"), SAYS(7, LEAK)},
+     8,
+     "||||||||",
+     "2>major@2 by 4; 2>extreme@2 by 6"},
+    {"the same level in one batch",
+     {REPORTED, REPORT_GRADED, DECIDES(2, "park", "general"), SAYS(3, "正在处理"), SAYS(4, LEAK),
+      SAYS(5, LEAK)},
+     6,
+     "|||..|",
+     "2>major@2 by 4"},
+    {"the level that the rules gave before is no news",
+     {REPORTED, REPORT_GRADED, SAYS(2, LEAK), DECIDES(3, "park", "general"), SAYS(4, LEAK),
+      SAYS(5, "正在处理")},
+     6,
+     "||||||",
+     ""},
+    {"a higher one is",
+     {REPORTED, REPORT_GRADED, SAYS(2, LEAK), DECIDES(3, "park", "general"), LOSES(4, "200000000")},
+     5,
+     "|||||",
+     "3>extreme@2 by 4"},
+    {"a new decision has not been challenged, and knows what came before it",
+     {REPORTED, REPORT_GRADED, DECIDES(2, "park", "general"), SAYS(3, LEAK),
+      DECIDES(4, "park", "larger"), SAYS(5, LEAK), LOSES(6, "200000000")},
+     7,
+     "|||||||",
+     "2>major@2 by 3; 4>extreme@3 by 6"},
+    {"a decision that comes after its news is challenged with its grade",
+     {REPORTED, REPORT_GRADED, SAYS(3, LEAK), DECIDES(2, "enterprise", "general")},
+     4,
+     "||||",
+     "2>major@2 by 3"},
+    {"so is one that comes before its report",
+     {DECIDES(2, "park", "general"), SAYS(3, LEAK), REPORTED},
+     3,
+     "|||",
+     "2>major@1 by 3"},
+    {"facts that are older than the decision are no news, however late they come",
+     {REPORTED, REPORT_GRADED, DECIDES(3, "park", "general"), SAYS(2, LEAK)},
+     4,
+     "||||",
+     ""},
+    {"and take nothing back",
+     {REPORTED, REPORT_GRADED, DECIDES(3, "park", "general"), SAYS(4, LEAK), SAYS(2, LEAK),
+      SAYS(5, LEAK)},
+     6,
+     "||||||",
+     "3>major@2 by 4"},
+    {"the first report is what was decided on, whenever it was noticed",
+     {{REPORT, 5, OURS, "enterprise", "\"summary\":\"" LEAK "\""},
+      REPORT_GRADED,
+      DECIDES(2, "park", "general")},
+     3,
+     "|||",
+     ""},
+    {"a stranger's word challenges nothing",
+     {{SUPPLEMENT, 3, THEIRS, "enterprise", "\"summary\":\"" LEAK "\""},
+      REPORTED,
+      REPORT_GRADED,
+      DECIDES(2, "park", "general")},
+     4,
+     "||||",
+     ""},
+    {"without a person's decision there is nothing to challenge",
+     {REPORTED, REPORT_GRADED, SAYS(2, LEAK), LOSES(3, "200000000")},
+     4,
+     "||||",
+     ""},
+};
+
+static void a_decision_is_challenged_by_what_is_news(void **state)
+{
+    const struct challenge_row *row = *state;
+    AUTO(run_done) struct run r;
+    enum level decided;
+    struct err err = {0};
+
+    run_init(&r);
+    for (size_t i = 0; i < row->n; i++) {
+        (void)take(&r, &row->sources[i], &err);
+        if (row->ends[i] == '|')
+            regrade(&r);
+    }
+    assert_string_equal(buf_text(&r.told), row->want);
+    decided = r.file.published.level;
+    regrade(&r); /* nothing is left to say, and the grade stays */
+    assert_string_equal(buf_text(&r.told), row->want);
+    assert_int_equal(r.file.published.level, decided);
+}
+
+/* The row is read again: what was published of a decision is known of that decision alone. */
+static void a_published_grade_keeps_the_challenge_of_its_decision(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec decision = DECIDES(2, "park", "general"), news = SAYS(3, LEAK);
+    const struct spec same = {
+        GRADE, 52, OURS, "",
+        "\"revision\":7,\"parent_event_id\":\"cccccccc-0000-8000-8000-000000000002\","
+        "\"category\":\"data_leak\",\"level\":\"general\",\"gbt20986\":{\"name\":"
+        "\"data_security\",\"zh\":\"数据安全\"},\"regimes\":[],\"reasons\":[],"
+        "\"needs_human\":false,\"policy_version\":"
+        "\"0000000000000000000000000000000000000000000000000000000000000000\","
+        "\"decided_by\":\"park\",\"summary\":\"x\",\"facts\":{}"};
+    const struct spec rules = {
+        GRADE, 53, OURS, "",
+        "\"revision\":8,\"parent_event_id\":\"cccccccc-0000-8000-8000-000000000003\","
+        "\"category\":\"data_leak\",\"level\":\"general\",\"gbt20986\":{\"name\":"
+        "\"data_security\",\"zh\":\"数据安全\"},\"regimes\":[],\"reasons\":[],"
+        "\"needs_human\":false,\"policy_version\":"
+        "\"0000000000000000000000000000000000000000000000000000000000000000\","
+        "\"decided_by\":\"system\",\"summary\":\"x\",\"facts\":{}"};
+    struct err err = {0};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &thin);
+    must_feed(&r, &thin_grade);
+    must_feed(&r, &decision);
+    must_feed(&r, &news);
+    assert_true(r.file.published.is_challenged);
+    assert_int_equal(take(&r, &same, &err), CASE_CHANGED);
+    assert_true(r.file.published.is_challenged);
+    assert_int_equal(take(&r, &rules, &err), CASE_CHANGED);
+    assert_false(r.file.published.is_challenged);
+}
+
+/* --- each text is read once: the decision is that of a reading of its own --- */
+
+/* What classify() gives after the first `n` facts, merged anew. */
+static void classify_first(const struct case_file *c, size_t n, struct arena *arena,
+                           struct incident_classified *ret)
+{
+    struct facts merged = {0};
+    struct classify_input in = {.facts = &merged};
+    struct err err = {0};
+
+    for (size_t i = 0; i < c->inputs_n && n > 0; i++) {
+        const struct event *ev = &c->inputs[i].ev;
+        const char *summary;
+        struct facts facts;
+
+        if (ev->type != EVENT_REPORT_SUBMITTED && ev->type != EVENT_REPORT_SUPPLEMENTED)
+            continue;
+        n--;
+        if (ev->type == EVENT_REPORT_SUBMITTED) {
+            facts_of_report(&facts, ev->report_submitted);
+            in.profile = in.profile ? in.profile : ev->report_submitted->profile;
+            summary = ev->report_submitted->summary;
+        } else {
+            facts_of_supplement(&facts, ev->report_supplemented);
+            summary = ev->report_supplemented->summary;
+        }
+        classify_read(policy, summary, &facts, &in);
+        assert_ok(facts_merge(&merged, &facts, arena, &err), &err);
+    }
+    assert_ok(classify(policy, &in, arena, ret, &err), &err);
+}
+
+static void encode(const struct incident_classified *body, struct buf *ret)
+{
+    struct err err = {0};
+
+    buf_init(ret, EVENT_BODY_MAX_BYTES);
+    assert_ok(event_encode(EVENT_INCIDENT_RECLASSIFIED, body, ret, &err), &err);
+}
+
+static const struct stage_row {
+    const char *name;
+    struct spec sources[6];
+    size_t n, facts;
+    size_t highest; /* the last stage that reached the highest level, from 1 */
+} stage_rows[] = {
+    {"at the first", {REPORTED, REPORT_GRADED, SAYS(2, "已恢复")}, 3, 2, 2},
+    {"in the middle",
+     {REPORTED,
+      REPORT_GRADED,
+      {SUPPLEMENT, 2, OURS, "park", "\"impact\":{\"people_affected\":2000000}"},
+      {SUPPLEMENT, 3, OURS, "park", "\"impact\":{\"people_affected\":5}"},
+      SAYS(4, "已恢复")},
+     5,
+     4,
+     2},
+    {"at the last",
+     {REPORTED, REPORT_GRADED, SAYS(2, RANSOM), SAYS(3, LEAK), LOSES(4, "200000000")},
+     5,
+     4,
+     4},
+    {"with a later report and a hint",
+     {REPORTED,
+      REPORT_GRADED,
+      SAYS(2, LEAK),
+      {REPORT, 3, OURS, "enterprise", "\"summary\":\"" RANSOM "\",\"category_hint\":\"恶意程序\""}},
+     4,
+     3,
+     3},
+};
+
+static void the_stage_that_counts_is_decided_as_by_itself(void **state)
+{
+    const struct stage_row *row = *state;
+    AUTO(run_done) struct run r;
+    AUTO(arena_done) struct arena arena;
+    AUTO(regrade_done) struct regrade got = {0};
+    AUTO(buf_done) struct buf got_text, want_text;
+    struct incident_classified want;
+    struct err err = {0};
+
+    run_init(&r);
+    arena_init(&arena, CASE_ARENA_MAX_BYTES);
+    for (size_t i = 0; i < row->n; i++)
+        assert_int_equal(take(&r, &row->sources[i], &err), CASE_CHANGED);
+    assert_ok(case_regrade(&got, &r.file, policy, &err), &err);
+    want = got.body; /* what the rules decide is laid over it */
+    classify_first(&r.file, row->highest, &arena, &want);
+    encode(&got.body, &got_text);
+    encode(&want, &want_text);
+    assert_string_equal(buf_text(&got_text), buf_text(&want_text));
+    for (size_t stage = 1; stage <= row->facts; stage++) {
+        struct incident_classified at = got.body;
+
+        classify_first(&r.file, stage, &arena, &at);
+        assert_true(stage > row->highest ? at.level < want.level : at.level <= want.level);
+    }
 }
 
 /* --- hard case 14: what is published counts --- */
@@ -856,6 +1221,9 @@ int main(void)
     TEST_ADD_ROWS(&list, answer_rows, hard_case_11_every_decision_has_one_answer);
     TEST_ADD(&list, hard_case_11_a_refusal_is_no_grade);
     TEST_ADD(&list, hard_case_11_a_full_case_answers);
+    TEST_ADD_ROWS(&list, challenge_rows, a_decision_is_challenged_by_what_is_news);
+    TEST_ADD(&list, a_published_grade_keeps_the_challenge_of_its_decision);
+    TEST_ADD_ROWS(&list, stage_rows, the_stage_that_counts_is_decided_as_by_itself);
     TEST_ADD(&list, hard_case_14_a_lone_report_is_never_graded_again);
     TEST_ADD(&list, hard_case_14_the_first_of_two_first_grades_counts);
     TEST_ADD(&list, a_later_word_of_the_same_weight_counts);

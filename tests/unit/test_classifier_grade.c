@@ -149,6 +149,51 @@ static void a_large_report_fits(void **state)
     assert_true(r.out.value.len < 65536);
 }
 
+/* --- without memory --- */
+
+/* The program is linked so that these stand before the allocator (CMakeLists.txt): the `scarce_n`-th request from now on fails. 0: none. */
+static int scarce_n;
+void *__real_malloc(size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return scarce_n > 0 && --scarce_n == 0 ? NULL : __real_malloc(size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return scarce_n > 0 && --scarce_n == 0 ? NULL : __real_realloc(old, size);
+}
+
+/* A lack of memory is never the sender's fault: the record is tried again, it does not become a dead letter. */
+static void no_memory_is_no_poison(void **state)
+{
+    AUTO(result_done) struct result want;
+    bool is_done = false;
+    int n = 0;
+
+    (void)state;
+    run(&want, &rows[0], 0);
+    while (!is_done && n < 1000) {
+        AUTO(result_done) struct result r;
+
+        scarce_n = ++n;
+        run(&r, &rows[0], 0);
+        is_done = scarce_n > 0; /* nothing was asked for that often */
+        scarce_n = 0;
+        if (r.outcome != (is_done ? OUTCOME_DONE : OUTCOME_RETRY) ||
+            (!is_done && r.err.kind != ERR_FATAL))
+            fail_msg("without its allocation %d: outcome %d, %s: %s", n, (int)r.outcome,
+                     err_kind_name(r.err.kind), r.err.text);
+        if (is_done)
+            assert_string_equal(buf_text(&r.out.value), buf_text(&want.out.value));
+    }
+    assert_true(is_done && n > 3);
+}
+
 int main(void)
 {
     static struct test_list list;
@@ -163,6 +208,7 @@ int main(void)
     TEST_ADD(&list, the_output_is_an_event);
     TEST_ADD(&list, the_same_report_gives_the_same_bytes);
     TEST_ADD(&list, a_large_report_fits);
+    TEST_ADD(&list, no_memory_is_no_poison);
     failed = test_run("classifier grade", &list);
     policy_live_close(live);
     return failed;

@@ -6,6 +6,8 @@
  *     grade LEVEL REV [cac] [cii] [user] [drill]                         cac: the level in the regime cac-2025 too
  *                     [decided] [refused]                                it answers a person's decision: that became it, or does not count
  *     KIND SCOPE                    action.KIND by e (enterprise), p (park) or f (a stranger)
+ *     challenge SCOPE               incident.challenged: the decision of that scope (e, p)
+ *     campaign opens / joins        incident.linked
  *     file DUTY                     action.filed of that duty            ack SCOPE N: acknowledges the N-th call by its id
  *     sent N / dead N               a message of the N-th call
  *     reload                        the policy is exchanged for b->reload
@@ -321,6 +323,32 @@ static inline void bench_act(struct bench *b, const char *kind, char who, const 
                false, rest);
 }
 
+static inline void bench_challenge(struct bench *b, char who)
+{
+    char rest[1024];
+
+    snprintf(
+        rest, sizeof(rest),
+        "\"reference\":\"TB-0123456789ABC\",\"revision\":1,\"decision_event_id\":\"" BENCH_DECISION
+        "\",\"parent_event_id\":\"" BENCH_INCIDENT "\",\"actor\":{\"scope\":\"%s\",\"id\":\"k\"},"
+        "\"decided_level\":\"general\",\"level\":\"major\",\"reasons\":[],"
+        "\"policy_version\":\"%064d\"",
+        who == 'p' ? "park" : "enterprise", 0);
+    bench_send(b, "incident.challenged", 5000 + b->serial++, BENCH_ENTERPRISE, false, rest);
+}
+
+static inline void bench_campaign(struct bench *b, bool opens)
+{
+    char rest[1024];
+
+    snprintf(rest, sizeof(rest),
+             "\"campaign\":{\"campaign_id\":\"" BENCH_PARK "\",\"enterprises\":3,\"incidents\":3},"
+             "\"opens\":%s,\"linked_incident_ids\":[],\"rule\":\"r\",\"zh\":\"a\",\"en\":\"a\","
+             "\"policy_version\":\"%064d\"",
+             opens ? "true" : "false", 0);
+    bench_send(b, "incident.linked", 6000 + b->serial++, BENCH_ENTERPRISE, false, rest);
+}
+
 static inline void bench_file(struct bench *b, const char *duty)
 {
     char more[256];
@@ -373,6 +401,10 @@ static inline void bench_step(struct bench *b, const char *step)
         bench_report(b, 2);
     else if (strcmp(word, "grade") == 0)
         bench_grade(b, second, number, step);
+    else if (strcmp(word, "challenge") == 0)
+        bench_challenge(b, second[0]);
+    else if (strcmp(word, "campaign") == 0)
+        bench_campaign(b, second[0] == 'o');
     else if (strcmp(word, "file") == 0)
         bench_file(b, second);
     else if (strcmp(word, "ack") == 0) {

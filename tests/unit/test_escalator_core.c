@@ -10,6 +10,11 @@
     CALLS "O+ operator-4h running O+ summary-30d anchor_missing O+ triage-1h running S "           \
           "reported/larger"
 
+#define CHALLENGED  "R challenged.park.1 duty_officer challenged S "
+#define CALLED_PARK CHALLENGED "reported/general"
+#define CALLED_2    "R challenged.park.2 centre_head challenged"
+#define TRIAGED     LARGER " O= triage-1h satisfied S triaged/larger "
+
 static const struct row {
     const char *name, *script, *want;
 } rows[] = {
@@ -135,6 +140,54 @@ static const struct row {
      GENERAL " R general.2 it undelivered"},
     {"unless another one arrived", "grade general 0; sent 1; dead 1; +60", GENERAL},
     {"or arrives later", "grade general 0; dead 1; sent 1; +60", GENERAL},
+    {"news against a decision of the park calls the park",
+     "grade larger 0; acknowledged e; challenge p; +600; +600; +600; +600; +99999",
+     TRIAGED CHALLENGED "triaged/larger " CALLED_2 " " CALLED_2 " " CALLED_2},
+    {"against one of the enterprise the enterprise, and the park when nobody answers",
+     "grade larger 0; acknowledged e; challenge e; +1800; +1800; +1800; +1800; +9999",
+     TRIAGED "R challenged.1 security_lead challenged S triaged/larger R challenged.2 deputy "
+             "challenged R challenged.3 owner challenged R challenged.silent.1 duty_officer "
+             "challenged R challenged.silent.1 duty_officer challenged"},
+    {"an acknowledgement by its own scope stops it",
+     "grade larger 0; acknowledged e; challenge p; acknowledged e; acknowledged p; +9999",
+     TRIAGED CHALLENGED "triaged/larger S triaged/larger! S triaged/larger"},
+    {"by its id", "grade larger 0; acknowledged e; challenge p; ack p 3; ack p 3; +9999",
+     TRIAGED CHALLENGED "triaged/larger S triaged/larger S triaged/larger!"},
+    {"each challenge is a call of its own, and takes the place of the one before",
+     "grade larger 0; acknowledged e; challenge p; +599; challenge p; ack p 3; +1; +599; ack p 4; "
+     "challenge p; +9999; ack p 5; ack p 6; challenge p",
+     TRIAGED CHALLENGED "triaged/larger " CHALLENGED "triaged/larger S triaged/larger! " CALLED_2
+                        " S triaged/larger " CHALLENGED "triaged/larger " CALLED_2
+                        " S triaged/larger! S triaged/larger " CHALLENGED "triaged/larger"},
+    {"a raised level does not end it, nor does it end the level's",
+     "grade general 0; challenge p; grade larger 1; +600; acknowledged p; +1200",
+     GENERAL " " CALLED_PARK " R larger.1 security_lead level_raised R larger.park.1 duty_officer "
+             "level_raised S reported/larger R challenged.park.2 centre_head challenged O= "
+             "triage-1h satisfied S triaged/larger R larger.2 deputy unacknowledged"},
+    {"a campaign that opens calls the park, once; who joins says nothing",
+     "grade general 0; campaign opens; campaign joins; acknowledged p; +599; campaign joins",
+     GENERAL " R campaign.1 duty_officer campaign S reported/general O= triage-1h satisfied S "
+             "triaged/general"},
+    {"nobody answers the campaign", "grade general 0; campaign opens; +600",
+     GENERAL " R campaign.1 duty_officer campaign S reported/general R campaign.2 centre_head "
+             "campaign"},
+    {"a campaign and a challenge climb side by side",
+     "grade general 0; campaign opens; challenge p; +600",
+     GENERAL " R campaign.1 duty_officer campaign S reported/general " CALLED_PARK
+             " R campaign.2 centre_head campaign R challenged.park.2 centre_head challenged"},
+    {"both wait for the grade",
+     "challenge p; report; campaign opens; campaign joins; +30; grade general 0",
+     GENERAL " " CALLED_PARK " R campaign.1 duty_officer campaign S reported/general"},
+    {"neither is for what is refuted, until it is reopened",
+     "grade general 0; refuted p; challenge p; campaign opens; +9999; reopened p; challenge p",
+     GENERAL " O= triage-1h stopped S refuted/general S refuted/general! S refuted/general! "
+             "R general.1 dept_head reopened O+ triage-1h warned S reported/general " CALLED_PARK},
+    {"refuting ends both", "grade general 0; challenge p; campaign opens; refuted p; +9999",
+     GENERAL " " CALLED_PARK " R campaign.1 duty_officer campaign S reported/general O= triage-1h "
+             "stopped S refuted/general"},
+    {"a message that no one got hastens it, whatever became of the one before",
+     "grade general 0; challenge p; sent 2; challenge p; dead 3; +59; +1",
+     GENERAL " " CALLED_PARK " " CALLED_PARK " R challenged.park.2 centre_head challenged"},
     {"tasks", "grade general 0; assigned e; task_done p",
      GENERAL " S reported/general S reported/general"},
 };
@@ -162,7 +215,11 @@ static void play_row(void **state)
     "]" more "}"
 #define POLICY(ungraded, list)                                                                     \
     "{\"ungraded_after_s\":60,\"undelivered_after_s\":60,\"ungraded\":\"" ungraded                 \
-    "\",\"chains\":[" list "," CHAIN(ungraded, "park", "", STEP("duty_officer", 600), "") "]}"
+    "\",\"challenged_enterprise\":\"c.e\",\"challenged_park\":\"c.p\",\"campaign\":\"c\","         \
+    "\"chains\":[" list "," CHAIN(ungraded, "park", "", STEP("duty_officer", 600), "") "," CHAIN(  \
+        "c.e", "enterprise", "", STEP("owner", 600),                                               \
+        "") "," CHAIN("c.p", "park", "", STEP("duty_officer", 600),                                \
+                      "") "," CHAIN("c", "park", "", STEP("duty_officer", 600), "") "]}"
 #define GENERALLY "\"general\""
 #define OTHERS    "\"larger\",\"major\",\"extreme\""
 #define SHORTER                                                                                    \
@@ -195,6 +252,9 @@ static const struct reload_row {
              "duty_officer unacknowledged R general.1 it policy_changed"},
     {"a renamed chain for what has no grade", RENAMED, "report; reload; +61",
      "R waiting.1 duty_officer ungraded"},
+    {"an event's chain that is gone: what the level begins is called anew", RENAMED,
+     "grade larger 0; acknowledged e; challenge p; reload; +600",
+     TRIAGED CHALLENGED "triaged/larger R larger2.1 owner policy_changed"},
     {"renamed while it climbs", RENAMED, "report; +61; reload; +600",
      "R ungraded.1 duty_officer ungraded R waiting.1 duty_officer policy_changed"},
 };
@@ -301,16 +361,18 @@ static void play_order(const int *order, struct buf *want)
     bench_close(&b);
 }
 
-static void permute(int *order, int from, struct buf *want)
+typedef void play_fn(const int *order, struct buf *want);
+
+static void permute(int *order, int from, int n, play_fn *play, struct buf *want)
 {
-    if (from == ORDER_N)
-        play_order(order, want);
-    for (int i = from; i < ORDER_N; i++) {
+    if (from == n)
+        play(order, want);
+    for (int i = from; i < n; i++) {
         int first = order[from];
 
         order[from] = order[i];
         order[i] = first;
-        permute(order, from + 1, want);
+        permute(order, from + 1, n, play, want);
         order[i] = order[from];
         order[from] = first;
     }
@@ -323,7 +385,40 @@ static void all_orders_end_alike(void **state)
 
     (void)state;
     buf_init(&want, 65536);
-    permute(order, 0, &want);
+    permute(order, 0, ORDER_N, play_order, &want);
+}
+
+/* What events call for waits for the grade, and is called once, whatever came before it. */
+static void play_calls(const int *order, struct buf *want)
+{
+    static const char *const steps[] = {"report",      "grade general 0", "grade larger 1",
+                                        "challenge p", "campaign opens",  "campaign joins"};
+    static const char *const calls[] = {" challenged.park.1 ", " campaign.1 "};
+    struct bench b;
+
+    (void)want;
+    bench_open(&b);
+    for (int i = 0; i < 6; i++)
+        bench_play(&b, steps[order[i]]);
+    for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+        const char *call = strstr(buf_text(&b.transcript), calls[i]);
+
+        assert_non_null(call);
+        assert_null(strstr(call + 1, calls[i]));
+    }
+    bench_play(&b, "+600");
+    assert_contains(buf_text(&b.transcript), " campaign.2 centre_head campaign");
+    assert_contains(buf_text(&b.transcript), " challenged.park.2 centre_head challenged");
+    assert_null(bench_broken_rule(&b));
+    bench_close(&b);
+}
+
+static void all_orders_call_for_events(void **state)
+{
+    int order[6] = {0, 1, 2, 3, 4, 5};
+
+    (void)state;
+    permute(order, 0, 6, play_calls, NULL);
 }
 
 static unsigned dice(unsigned *seed, unsigned sides)
@@ -361,6 +456,10 @@ static void random_script(unsigned *seed, struct buf *ret)
         "deaf +600",
         "assigned e",
         "ack e 0",
+        "challenge p",
+        "challenge e",
+        "campaign opens",
+        "campaign joins",
     };
     int revision = 0;
 
@@ -418,6 +517,7 @@ int main(void)
     TEST_ADD_ROWS(&list, reloads, play_reload);
     TEST_ADD_ROWS(&list, lives, check_life);
     TEST_ADD(&list, all_orders_end_alike);
+    TEST_ADD(&list, all_orders_call_for_events);
     TEST_ADD(&list, random_histories_hold);
     return test_run("escalator core", &list);
 }

@@ -12,9 +12,17 @@
     "{\"id\":\"all\",\"scope\":\"park\",\"levels\":[\"general\",\"larger\",\"major\",\"extreme\"]" \
     ",\"steps\":[" STEP "]}"
 #define UNGRADED "{\"id\":\"none\",\"scope\":\"park\",\"steps\":[" STEP "]}"
+#define OWN(id, scope, more)                                                                       \
+    "{\"id\":\"" id "\",\"scope\":\"" scope "\",\"steps\":[" STEP "]" more "}"
+#define OF_EVENTS OWN("c.e", "enterprise", "") "," OWN("c.p", "park", "") "," OWN("c", "park", "")
+#define NAMES(e, p, c, list)                                                                       \
+    "{\"ungraded_after_s\":60,\"ungraded\":\"none\",\"undelivered_after_s\":60,"                   \
+    "\"challenged_enterprise\":\"" e "\",\"challenged_park\":\"" p "\",\"campaign\":\"" c          \
+    "\",\"chains\":[" CHAIN "," UNGRADED "," list "]}"
 #define OF_UNGRADED(chain, list)                                                                   \
     "{\"ungraded_after_s\":60,\"ungraded\":\"" chain                                               \
-    "\",\"undelivered_after_s\":60,\"chains\":[" list "]}"
+    "\",\"undelivered_after_s\":60,\"challenged_enterprise\":\"c.e\",\"challenged_park\":\"c.p\"," \
+    "\"campaign\":\"c\",\"chains\":[" list "," OF_EVENTS "]}"
 #define CHAINS(list) OF_UNGRADED("none", list)
 #define GOOD         CHAINS(CHAIN "," UNGRADED)
 #define LEADS(id, levels, to)                                                                      \
@@ -77,6 +85,30 @@ static const struct row {
      DUTIES(""), "/chains/3/then: \"none\" is for what has no grade"},
     {"what has no grade leads to a chain of its own",
      OF_UNGRADED("wait", CHAIN "," UNGRADED "," LEADS("wait", "", "none")), DUTIES(""), NULL},
+    {"nobody for an event", NAMES("c.e", "x", "c", OF_EVENTS), DUTIES(""),
+     "/challenged_park: no chain is called \"x\""},
+    {"the park's people for an enterprise's decision", NAMES("c.p", "c", "c", OF_EVENTS),
+     DUTIES(""), "/challenged_enterprise: \"c.p\" has to be a chain of the enterprise"},
+    {"one chain for two events", NAMES("c.e", "c", "c", OF_EVENTS), DUTIES(""),
+     "/challenged_park: \"c\" and its then have to be without levels"},
+    {"what has no grade and an event", NAMES("c.e", "c.p", "none", OF_EVENTS), DUTIES(""),
+     "/campaign: \"none\" and its then"},
+    {"a level's chain for an event", NAMES("c.e", "all", "c", OF_EVENTS), DUTIES(""),
+     "/challenged_park: \"all\" and its then"},
+    {"a chain that leads to an event's", CHAINS(CHAIN "," UNGRADED "," LEADS("more", SOME, "c")),
+     DUTIES(""), "/campaign: \"c\" and its then"},
+    {"an event's chain that ends in a level's",
+     NAMES("c.e", "c.p", "d", OF_EVENTS "," OWN("d", "park", ",\"then\":\"all\"")), DUTIES(""),
+     "/campaign: \"d\" and its then"},
+    {"two that end in the same",
+     NAMES("d", "e", "c",
+           OF_EVENTS "," OWN("d", "enterprise", ",\"then\":\"f\"") "," OWN(
+               "e", "park", ",\"then\":\"f\"") "," OWN("f", "park", "")),
+     DUTIES(""), "/challenged_enterprise: \"d\" and its then"},
+    {"an event's chain with a then of its own",
+     NAMES("d", "c.p", "c",
+           OF_EVENTS "," OWN("d", "enterprise", ",\"then\":\"f\"") "," OWN("f", "park", "")),
+     DUTIES(""), NULL},
     {"no such anchor", GOOD, DUTIES("{\"anchor\":\"yesterday\"}"), "r.json: /obligations/0"},
     {"a value that nobody verified", GOOD,
      DUTIES(DUTY("a",

@@ -1,6 +1,8 @@
 /* What a message says, and which template files are refused. */
 #include "tests/support/test.h"
 
+#include <stdio.h>
+
 #include "services/notifier/templates.h"
 
 #define PARTS                                                                                      \
@@ -98,6 +100,37 @@ static void check_why(void **state)
     buf_done(&text);
 }
 
+/* Whoever is called is told why in words, by what is deployed, for every reason that there is. */
+static const char *const whys[] = {"first_grade",    "level_raised",  "reopened",    "ungraded",
+                                   "challenged",     "campaign",      "undelivered", "vacant",
+                                   "unacknowledged", "policy_changed"};
+
+static void the_deployed_words_say_every_reason(void **state)
+{
+    static const char *const languages[] = {"zh", "en"};
+    AUTO(auto_templates) struct templates *t = NULL;
+    struct buf subject, text;
+    struct err err = {0};
+
+    (void)state;
+    buf_init(&subject, TEXT_MAX_BYTES);
+    buf_init(&text, TEXT_MAX_BYTES);
+    assert_ok(templates_load(&t, "deploy/policy", &err), &err);
+    for (size_t i = 0; i < ARRAY_LEN(whys) * ARRAY_LEN(languages); i++) {
+        struct escalation_raised c = call;
+        const struct occasion occasion = {&c, "", 480, false};
+        char bare[64];
+
+        c.why = whys[i / 2];
+        assert_true(templates_render(t, languages[i % 2], &occasion, &subject, &text));
+        snprintf(bare, sizeof(bare), i % 2 ? ": %s." : ",%s,", c.why);
+        if (strstr(buf_text(&text), bare))
+            fail_msg("%s has no words in %s: %s", c.why, languages[i % 2], buf_text(&text));
+    }
+    buf_done(&subject);
+    buf_done(&text);
+}
+
 static const struct refuse_row {
     const char *name, *text, *want;
 } refusals[] = {
@@ -147,6 +180,7 @@ int main(void)
 
     TEST_ADD_ROWS(&list, renders, check_render);
     TEST_ADD(&list, check_why);
+    TEST_ADD(&list, the_deployed_words_say_every_reason);
     TEST_ADD_ROWS(&list, refusals, check_refuse);
     TEST_ADD(&list, check_files);
     return test_run("notifier_templates", &list);
