@@ -27,7 +27,7 @@ static void check(void **state)
 static void each_expectation_is_compared(void **state)
 {
     static const char other[] =
-        "{\"category\": \"malware\", \"gbt20986\": \"other\", \"sub\": \"没有\", "
+        "{\"category\": \"malware\", \"gbt20986\": \"facility_failure\", \"sub\": \"没有\", "
         "\"level\": \"extreme\", \"regimes\": {\"cac-2025\": \"extreme\", "
         "\"park-lingang\": null}, \"needs_human\": false}";
     AUTO(auto_json) json_t *report = json_pack("{s:s}", "summary", "今天网络有点慢。");
@@ -45,7 +45,8 @@ static void each_expectation_is_compared(void **state)
     policy_case_text(&text, wrong);
     assert_string_equal(
         buf_text(&text),
-        "category: malware expected, intrusion came; sub: 没有 expected, none came; "
+        "category: malware expected, intrusion came; gbt20986: facility_failure expected, other "
+        "came; sub: 没有 expected, none came; "
         "level: extreme expected, general came; cac-2025: extreme expected, none came; "
         "park-lingang: none expected, general came; needs_human: false expected, true came");
 }

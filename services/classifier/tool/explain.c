@@ -230,11 +230,10 @@ static void put_regime_name(struct page *p, const char *id)
 
     if (name) {
         put(p, name);
-        (void)buf_str(p->out, "  ");
+        (void)buf_str(p->out, "  [");
     }
-    (void)buf_str(p->out, "[");
     put(p, id);
-    (void)buf_str(p->out, "]");
+    (void)buf_str(p->out, name ? "]" : "");
 }
 
 static bool has_reason(const struct page *p, const char *regime)
@@ -313,9 +312,10 @@ static void put_doubts(struct page *p, const struct regime_grade *grade, size_t 
             if (strcmp(reason->regime, grade->regime) != 0 ||
                 is_doubtful(p, reason) != (doubtful == 1))
                 continue;
-            (void)buf_str(p->out, rules++ == 0 ? say(p, " 的 ", ", ") : say(p, "、", ", "));
+            (void)buf_str(p->out, rules++ == 0 ? " (" : ", ");
             put(p, reason->rule);
         }
+    (void)buf_str(p->out, rules > 0 ? ")" : "");
 }
 
 static void put_why_human(struct page *p)
@@ -524,7 +524,7 @@ static void put_earlier(struct page *p)
             (void)buf_str(p->out, say(p, "规则", "the rules"));
         else
             put_enum_text(p, &scope_table, scope);
-        (void)buf_char(p->out, ' ');
+        (void)buf_str(p->out, *text_at(row, "actor") ? " " : "");
         put(p, text_at(row, "actor"));
         (void)buf_printf(p->out, say(p, "  策略 %.12s\n", "  policy %.12s\n"),
                          text_at(row, "policy_version"));
