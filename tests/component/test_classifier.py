@@ -10,7 +10,7 @@ import confluent_kafka
 import pytest
 
 from servers import ROOT, Record, wait_until
-from stack import SANITIZED, Service, program
+from stack import SANITIZED, Service, program, tongbao
 
 EXAMPLES = ROOT / "proto/examples"
 REPORT, INCIDENT, ACTION, DEAD = (f"tongbao.{t}.v1" for t in ("report", "incident", "action", "dead"))
@@ -616,6 +616,19 @@ def test_a_reload_takes_a_good_policy_and_refuses_a_bad_one(bus):
     bus.edit_policy(lambda p: p["rules"][0].update(level="major"))
     bus.reload("classifier_policy_loads_total")
     assert version(bus) == first, "the same rules, whatever their layout"
+
+
+def test_every_published_first_grade_follows_from_its_policy(bus):
+    """R10: what stands on the bus comes out again, byte by byte, of the body and the policy alone."""
+    reports = [c["report"] for f in sorted((bus.policy / "cases").glob("*.json")) for c in json.loads(f.read_text())["cases"]]
+    incidents = [Incident(bus) for _ in reports]
+    for incident, report in zip(incidents, reports):
+        incident.report(**report)
+    bodies = [incident.wait_grade().value.decode() for incident in incidents]
+    done = tongbao("policy", "diff", bus.policy, bus.policy, "--file", "-", input="\n".join(bodies))
+    n = len(reports)
+    assert n >= 150 and f"{n} graded, 0 differ" in done.stdout
+    assert f"{n} first grades are of the old policy: {n} follow from it, 0 do not" in done.stdout
 
 
 def test_hard_case_14_a_policy_swap_between_crash_and_repeat(bus):

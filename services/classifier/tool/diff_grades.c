@@ -105,6 +105,7 @@ static json_t *rules_only_in(const struct incident_classified *a,
 
 /* --- output --- */
 
+/* " +cac.5.major" */
 static void write_rules(struct buf *out, const json_t *rules, char sign)
 {
     for (size_t i = 0; i < json_array_size(rules); i++)
@@ -129,7 +130,6 @@ static bool put_change(const struct replay *r, const json_t *change, struct err 
                          json_string_value(json_array_get(pair, 0)),
                          json_string_value(json_array_get(pair, 1)));
     }
-    (void)buf_str(&text, "; rules");
     write_rules(&text, json_object_get(change, "rules_came"), '+');
     write_rules(&text, json_object_get(change, "rules_went"), '-');
     (void)buf_char(&text, '\n');
