@@ -37,26 +37,26 @@ static bool read_rows(struct db *db, const char *sql, const struct db_args *args
                : false;
 }
 
-/* Of the events of one revision the first counts (hard case 14); a refused decision only repeats the grade that stands. */
+/* Of the events of one revision the first counts (hard case 14); a refused decision only repeats
+ * the grade that stands. One incident at a time, by its index: the archive is large. */
 static const char explain_sql[] =
-    "WITH i AS (SELECT incident_id FROM analytics.incident WHERE incident_id = $1::uuid OR "
-    "reference = $2),"
-    " g AS (SELECT DISTINCT ON (revision) * FROM ("
-    "  SELECT body, appended_at, (body->>'revision')::int AS revision FROM analytics.timeline"
-    "   WHERE incident_id IN (SELECT incident_id FROM i) AND type IN ('incident.classified', "
-    "'incident.reclassified')"
-    "     AND body ? 'revision' AND NOT body ? 'refused_why') e ORDER BY revision DESC, "
-    "appended_at),"
-    " n AS (SELECT *, row_number() OVER (ORDER BY revision DESC) AS place,"
-    "        to_char(appended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"') AS at FROM g)"
-    " SELECT (SELECT count(*) FROM i), (SELECT jsonb_build_object('grade', body, 'at', at, "
-    "'earlier', ("
-    "  SELECT jsonb_agg(jsonb_build_object('revision', revision, 'at', at, 'level', body->'level', "
-    "'category', body->'category',"
-    "          'decided_by', body->'decided_by', 'actor', coalesce(body#>'{actor,name}', "
-    "body#>'{actor,id}'),"
-    "          'policy_version', body->'policy_version') ORDER BY place)"
-    "    FROM n WHERE place BETWEEN 2 AND 501))::text FROM n WHERE place = 1)";
+    "WITH i AS (SELECT incident_id FROM analytics.incident"
+    "            WHERE incident_id = $1::uuid OR reference = $2 LIMIT 1),"
+    " e AS (SELECT body, appended_at, (body->>'revision')::int AS revision FROM analytics.timeline"
+    "        WHERE incident_id = (SELECT incident_id FROM i)"
+    "          AND type IN ('incident.classified', 'incident.reclassified')"
+    "          AND NOT body ? 'refused_why'),"
+    " g AS (SELECT DISTINCT ON (revision) *,"
+    "              to_char(appended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"') AS at"
+    "         FROM e ORDER BY revision DESC, appended_at),"
+    " n AS (SELECT *, row_number() OVER (ORDER BY revision DESC) AS place FROM g)"
+    " SELECT (SELECT count(*) FROM i),"
+    "  (SELECT jsonb_build_object('grade', body, 'at', at, 'earlier', ("
+    "    SELECT jsonb_agg(jsonb_build_object('revision', revision, 'at', at,"
+    "           'level', body->'level', 'category', body->'category',"
+    "           'decided_by', body->'decided_by', 'policy_version', body->'policy_version',"
+    "           'actor', coalesce(body#>'{actor,name}', body#>'{actor,id}')) ORDER BY place)"
+    "      FROM n WHERE place BETWEEN 2 AND 501))::text FROM n WHERE place = 1)";
 
 static bool send_text(struct program *p, const char *text)
 {
@@ -98,10 +98,12 @@ static const char list_sql[] = "SELECT event_id FROM ("
                                "decided_at >= $1::timestamptz) g"
                                " ORDER BY first_at, incident_id, revision, event_id LIMIT $2::int";
 
+/* LATERAL with LIMIT: one search of the index for each, also where there are no statistics. */
 static const char page_sql[] =
     "SELECT t.body FROM unnest($1::uuid[]) WITH ORDINALITY AS g (event_id, place)"
-    "  JOIN analytics.timeline t USING (event_id)"
-    " WHERE t.appended_at >= $2::timestamptz AND t.body IS NOT NULL ORDER BY g.place";
+    " CROSS JOIN LATERAL (SELECT body FROM analytics.timeline e"
+    "  WHERE e.event_id = g.event_id AND e.appended_at >= $2::timestamptz LIMIT 1) t"
+    " ORDER BY g.place";
 
 static bool list_grades(struct db *db, int64_t since_ms, PGresult **ret, struct err *err)
 {
@@ -144,9 +146,11 @@ static bool send_grades(struct db *db, const PGresult *ids, int64_t since_ms, st
         if (!read_page(db, ids, from, since_ms, &page, err))
             return false;
         for (int row = 0; row < PQntuples(page); row++) {
-            if (!send_text(p, db_text(page, row, 0)))
+            const char *body = db_text(page, row, 0);
+
+            if (body && !send_text(p, body))
                 return true;
-            ++*ret_sent;
+            *ret_sent += body != NULL;
         }
     }
     return true;

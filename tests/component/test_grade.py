@@ -179,6 +179,13 @@ def test_check_names_rules_that_no_case_shows(folder):
     assert "cac-2025/cac.new" not in shown["unshown"] and shown["cases"] == before["cases"] + 1
 
 
+def test_check_names_rules_of_equal_conditions(folder):
+    assert json.loads(policy("check", folder, "--json").stdout)["same"] == []
+    edit(folder / "regimes/cac-2025.json", lambda d: d["rules"].append({**rule(d, "cac.5.major"), "id": "cac.twin"}))
+    done = policy("check", folder, check=True)
+    assert "warning: cac-2025: cac.5.major and cac.twin have equal conditions\n" in done.stdout
+
+
 @pytest.mark.parametrize("change, words", [
     (lambda d: d.update(cases=[]), ["/cases"]), (lambda d: d.update(more=1), ["/more"]),
     (lambda d: d["cases"][0].pop("report"), ["/cases/0", "/report"]),
