@@ -59,7 +59,8 @@ const struct command commands[] = {
      "Loads the folder as the classifier does: a bad one is named with file and place (exit status "
      "78).\n"
      "Of a good one: its version, regimes, rules, lists and cases; and as warnings rules of equal\n"
-     "conditions, and rules that no case has among its reasons.\n",
+     "conditions, and rules that no case has among its reasons. chains.json, obligations/ and\n"
+     "templates/ are checked by tongbao-escalator and tongbao-notifier --check-config.\n",
      "", policy_check},
     {"policy test", "DIR", "grades the cases of a policy's folder and compares",
      "The reports of DIR/cases/*.json, each with the decision that is expected. A line for each "

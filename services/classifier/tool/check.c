@@ -7,6 +7,7 @@
 #include "services/classifier/tool/tool.h"
 
 #define TAXONOMY   "gbt-20986" /* what a decision's reasons call the rules of taxonomy.json */
+#define NAME_BYTES 700         /* of a regime and a rule */
 #define TEXT_BYTES ((size_t)4 * 1024 * 1024)
 
 /* --- rules that no case shows --- */
@@ -14,7 +15,7 @@
 /* "regime/rule": what stands among the reasons of a decision. */
 static bool note_shown(json_t *shown, const struct incident_classified *body)
 {
-    char name[200];
+    char name[NAME_BYTES];
 
     for (size_t i = 0; i < body->reasons_n; i++) {
         (void)snprintf(name, sizeof(name), "%s/%s", body->reasons[i].regime, body->reasons[i].rule);
@@ -43,7 +44,7 @@ static bool run_cases(const struct policy *policy, const struct policy_cases *ca
 static void add_unshown(json_t *ret, const json_t *shown, const char *regime, const json_t *rule)
 {
     const char *id = json_string_value(json_object_get(rule, "id"));
-    char name[200];
+    char name[NAME_BYTES];
 
     if (!id)
         return;
