@@ -439,6 +439,7 @@ static void fill_common(struct regrade *r, const struct case_file *c,
     body->answers_event_id = is_decided ? decision->id.text : NULL;
     body->profile = report->profile;
     SHAPE_SET(body, occurred_at, last_occurred_at(c));
+    SHAPE_SET(body, reported_at, report->occurred_at);
     SHAPE_SET(body, drill, report->drill);
     SHAPE_SET(body, discovered_at, report->discovered_at);
     SHAPE_SET(body, revision, (c->published.revision > 0 ? c->published.revision : 0) + 1);

@@ -59,6 +59,7 @@ static bool grade(struct grader *g, const struct event *ev, struct buf *out, str
 
     SHAPE_SET(&body, occurred_at, report->occurred_at);
     SHAPE_SET(&body, drill, report->drill);
+    SHAPE_SET(&body, reported_at, report->occurred_at);
     SHAPE_SET(&body, revision, 0);
     SHAPE_SET(&body, discovered_at, report->discovered_at);
     facts_of_report(&facts, report);

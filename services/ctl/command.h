@@ -23,7 +23,7 @@ typedef bool command_fn(const struct ctl_conf *conf, char **args, struct err *er
 
 struct command {
     const char *name;    /* "enterprise add" */
-    const char *usage;   /* "FILE": as many words as arguments; "" = none */
+    const char *usage;   /* "FILE", "OLD NEW": as many words as arguments; "" = none */
     const char *summary; /* one line */
     const char *help;
     const char *options; /* names, separated by blanks; --json has every command */
@@ -33,11 +33,12 @@ extern const struct command commands[];
 extern const size_t commands_n;
 
 command_fn migrate_run, topics_create, topics_check_all, enterprise_add, enterprise_list,
-    enterprise_key, report_submit, incident_show, grade_run, model_train, model_test, replay_run,
-    offsets_accept;
+    enterprise_key, report_submit, incident_show, grade_run, policy_check, policy_test,
+    policy_explain, policy_diff, model_train, model_test, replay_run, offsets_accept;
 
-/* help.c: of all commands, and of one; whether a command has the option. */
-void help_all(FILE *to);
+/* help.c: of all commands of a group ("policy"; "": of all groups), and of one; whether a command has the option. */
+void help_all(FILE *to, const char *group);
+bool help_has_group(const char *group);
 void help_command(const struct command *command);
 bool command_takes(const struct command *command, const char *option);
 

@@ -55,6 +55,41 @@ const struct command commands[] = {
      "hold the enterprise's \"profile\" too. A line that is no report gives an error in its "
      "place.\n",
      "policy", grade_run},
+    {"policy check", "DIR", "says whether a policy's folder is good, and what no case of it shows",
+     "Loads the folder as the classifier does: a bad one is named with file and place (exit status "
+     "78).\n"
+     "Of a good one: its version, regimes, rules, lists and cases; and as warnings rules of equal\n"
+     "conditions, and rules that no case has among its reasons. chains.json, obligations/ and\n"
+     "templates/ are checked by tongbao-escalator and tongbao-notifier --check-config.\n",
+     "", policy_check},
+    {"policy test", "DIR", "grades the cases of a policy's folder and compares",
+     "The reports of DIR/cases/*.json, each with the decision that is expected. A line for each "
+     "that "
+     "is not\n"
+     "as expected, with the rules that gave what came; then exit status 1. Without cases: an "
+     "error.\n",
+     "", policy_test},
+    {"policy explain", "INCIDENT|FILE", "why a grade is what it is, for a person",
+     "INCIDENT: the id, or the reference in any writing; the grade that stands and the earlier "
+     "ones, "
+     "read\n"
+     "from the archive. FILE: a report as `submit` posts it (- = standard input), graded by "
+     "--policy.\n"
+     "Category and level with rules, values and legal sources; what is not known; who has to look; "
+     "who\n"
+     "decided. Reads as the role tongbao_analyst may; without --pg, TONGBAO_PG is taken.\n",
+     "pg policy lang", policy_explain},
+    {"policy diff", "OLD NEW", "what another policy changes: its rules, or past grades by both",
+     "OLD and NEW are folders. Without more: versions, and rules, words and files that came, went "
+     "or\n"
+     "changed. With --replay: every incident that rules graded since then, graded by both: a line "
+     "where they\n"
+     "differ, and a sum. First grades that OLD gave are graded again, too, and must come out the "
+     "same:\n"
+     "one that does not is a FAULT, and the exit status 1. Changes nothing. Without --pg, "
+     "TONGBAO_PG "
+     "is taken.\n",
+     "pg replay file", policy_diff},
     {"model train", "", "trains the text model from the labelled texts of the policy's folder",
      "Reads texts/*.jsonl of the folder ({\"text\": ..., \"category\": ...} a line) and writes "
      "model.bin beside\n"

@@ -3,13 +3,27 @@
 
 #include "services/ctl/command.h"
 
-void help_all(FILE *to)
+bool help_has_group(const char *group)
 {
+    size_t len = strlen(group);
+
+    for (size_t i = 0; i < commands_n; i++)
+        if (strncmp(commands[i].name, group, len) == 0 && commands[i].name[len] == ' ')
+            return true;
+    return false;
+}
+
+void help_all(FILE *to, const char *group)
+{
+    size_t len = strlen(group);
+
     (void)fprintf(to, "tongbao - %s\n\nUsage: tongbao COMMAND [ARGUMENT] [--OPTION ...]\n\n",
                   ctl_conf_table.purpose);
     for (size_t i = 0; i < commands_n; i++)
-        (void)fprintf(to, "  %s %s\n        %s\n", commands[i].name, commands[i].usage,
-                      commands[i].summary);
+        if (len == 0 ||
+            (strncmp(commands[i].name, group, len) == 0 && commands[i].name[len] == ' '))
+            (void)fprintf(to, "  %s %s\n        %s\n", commands[i].name, commands[i].usage,
+                          commands[i].summary);
     (void)fprintf(to, "\n  --json      prints JSON instead of tables\n"
                       "  --help      behind a command: its options\n"
                       "  --version\n");

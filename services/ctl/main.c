@@ -41,6 +41,8 @@ static bool check(const struct command *command, const struct line *line, char *
 {
     size_t given_n = 0, wanted_n = *command->usage ? 1 : 0;
 
+    for (const char *at = command->usage; *at; at++)
+        wanted_n += *at == ' ';
     for (int i = 0; i < line->given_n; i++)
         if (!command_takes(command, line->given[i]->name))
             return err_set(err, ERR_CONFIG,
@@ -90,7 +92,8 @@ static bool run(int argc, char **argv, struct err *err)
         return true;
     }
     if (!command && (line.wants_help || !words[0])) {
-        help_all(line.wants_help ? stdout : stderr);
+        help_all(line.wants_help ? stdout : stderr,
+                 words[0] && help_has_group(words[0]) ? words[0] : "");
         return line.wants_help || err_set(err, ERR_CONFIG, "no command was given");
     }
     if (!command)
@@ -105,6 +108,8 @@ int main(int argc, char **argv)
     (void)setlocale(LC_CTYPE, "C.UTF-8"); /* widths of Chinese text, whatever the terminal says */
     if (run(argc, argv, &err) && fflush(stdout) == 0)
         return EXIT_SUCCESS;
+    if (err.kind && !*err.text)
+        return err_exit_code(&err); /* the program that we called has said it */
     (void)fprintf(stderr, "tongbao: %s\n", err.kind ? err.text : "the output could not be written");
     return err_exit_code(&err);
 }

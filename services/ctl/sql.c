@@ -4,8 +4,7 @@
 
 #include "services/ctl/command.h"
 
-/* What --pg is when nobody gave it: the advice to give it helps only then. */
-static bool is_default(const char *conninfo)
+bool sql_is_default(const char *conninfo)
 {
     for (size_t i = 0; i < ctl_conf_table.n; i++)
         if (strcmp(ctl_conf_table.options[i].name, "pg") == 0)
@@ -21,8 +20,9 @@ bool sql_open(struct db **ret, const char *conninfo, struct err *err)
     if (!db_open(&db, &conf, err))
         return false;
     if (!db_ready(db, err) || !db_exec(db, "SET client_min_messages = warning", err))
-        return is_default(conninfo) ? err_wrap(err, "give the database with --pg or TONGBAO_CTL_PG")
-                                    : false;
+        return sql_is_default(conninfo)
+                   ? err_wrap(err, "give the database with --pg or TONGBAO_CTL_PG")
+                   : false;
     *ret = TAKE(db);
     return true;
 }

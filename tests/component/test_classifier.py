@@ -10,7 +10,7 @@ import confluent_kafka
 import pytest
 
 from servers import ROOT, Record, wait_until
-from stack import SANITIZED, Service, program
+from stack import SANITIZED, Service, program, tongbao
 
 EXAMPLES = ROOT / "proto/examples"
 REPORT, INCIDENT, ACTION, DEAD = (f"tongbao.{t}.v1" for t in ("report", "incident", "action", "dead"))
@@ -709,6 +709,19 @@ def test_a_change_in_the_folder_is_taken_by_itself_and_a_bad_one_refused(bus):
     assert version(bus) == second
     bus.edit_policy(lambda p: p["rules"][0].update(level="major"))
     wait_until(lambda: says_of_policy(bus) == (True, f"in force: {first}"), 20, "the first policy again")
+
+
+def test_every_published_first_grade_follows_from_its_policy(bus):
+    """R10: what stands on the bus comes out again, byte by byte, of the body and the policy alone."""
+    reports = [c["report"] for f in sorted((bus.policy / "cases").glob("*.json")) for c in json.loads(f.read_text())["cases"]]
+    incidents = [Incident(bus) for _ in reports]
+    for incident, report in zip(incidents, reports):
+        incident.report(**report)
+    bodies = [incident.wait_grade().value.decode() for incident in incidents]
+    done = tongbao("policy", "diff", bus.policy, bus.policy, "--file", "-", input="\n".join(bodies))
+    n = len(reports)
+    assert n >= 150 and f"{n} graded, 0 differ" in done.stdout
+    assert f"{n} first grades are of the old policy: {n} follow from it, 0 do not" in done.stdout
 
 
 def test_hard_case_14_a_policy_swap_between_crash_and_repeat(bus):

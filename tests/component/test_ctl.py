@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import confluent_kafka
 import psycopg2
 import pytest
+from grades import classified
 from servers import ROOT, free_port, kafka_jars
-from stack import Service, migrate, tongbao
+from stack import SANITIZED, Service, migrate, program, tongbao
 
 SCHEMAS = {"registry", "classifier", "escalator", "notifier", "archive", "analytics"}
 ROLES = {"tongbao_intake", "tongbao_classifier", "tongbao_escalator", "tongbao_notifier", "tongbao_archiver",
@@ -40,7 +42,7 @@ def test_help_is_there_for_every_command():
     text = tongbao("--help").stdout
     names = re.findall(r"^  ([a-z]+(?: [a-z]+)?) ", text, re.M)
     assert {"migrate", "topics create", "topics check", "enterprise add", "enterprise list", "enterprise key", "submit",
-            "incident show", "replay", "offsets accept"} <= set(names)
+            "incident show", "policy check", "policy test", "policy explain", "policy diff", "replay", "offsets accept"} <= set(names)
     for name in names:
         own = tongbao(*name.split(), "--help").stdout
         assert own.startswith(f"tongbao {name} - ") and "--json" in own
@@ -288,6 +290,129 @@ def test_submit_says_what_is_wrong(intake, registered, workspace):
         said = fails("submit", large, "--key", key_of(registered, "ACME", "all"), env=env, word=word)
         assert "evidence[].url" in said
     fails("submit", report, "--key", "x", env={"TONGBAO_URL": "http://127.0.0.1:1"}, word="TONGBAO_URL")
+
+
+# --- past grades ---------------------------------------------------------------------------------
+
+DEPLOYED = ROOT / "deploy/policy"
+ID, REFERENCE = "141bd7c8-87f4-8aba-b020-476223bff445", "TB-2GDXFJ47YJNTG"
+
+
+def archive(database, body, kind="incident.classified", minutes_ago=5, projected=True):
+    """As the archiver would: the event, and what it comes to."""
+    event = str(uuid.uuid4())
+    database.rows(
+        'INSERT INTO archive.event ("offset", appended_at, occurred_at, event_id, incident_id, enterprise_id, partition, incarnation,'
+        " is_repeat, is_conflict, topic, type, headers, value) SELECT coalesce(max(\"offset\"), 0) + 1, now() - %s * interval '1 minute',"
+        " now(), %s, %s, %s, 0, 1, false, false, 'tongbao.incident.v1', %s, '{}', %s FROM archive.event",
+        minutes_ago, event, body["incident_id"], body["enterprise_id"], kind, json.dumps(body).encode())
+    database.rows("INSERT INTO archive.incident (incident_id, enterprise_id, drill, reference) VALUES (%s, %s, false, %s)"
+                  " ON CONFLICT DO NOTHING", body["incident_id"], body["enterprise_id"], body["reference"])
+    if projected and "refused_why" not in body:
+        database.rows(
+            "INSERT INTO archive.classification (event_id, incident_id, enterprise_id, revision, category, level, gbt20986, gbt20986_zh, regimes,"
+            " reasons, needs_human, decided_by, policy_version, decided_at) VALUES (%s, %s, %s, %s, %s, %s, 'x', 'x', '[]', '[]', false, %s,"
+            " %s, now() - %s * interval '1 minute')", event, body["incident_id"], body["enterprise_id"], body["revision"], body["category"],
+            body["level"], body["decided_by"], body["policy_version"], minutes_ago)
+    return event
+
+
+@pytest.fixture(scope="module")
+def grades(migrated):
+    """An incident with three grades, the last a person's, one with one, and one of last month; read as an analyst."""
+    first = classified({"summary": "一台办公电脑感染病毒"}, incident_id=ID, reference=REFERENCE)
+    same = {k: first[k] for k in ("incident_id", "enterprise_id", "reference")}
+    second = classified({"summary": "客户资料泄露,约一百二十万条", "reporter": {"name": "王磊", "phone": "021"}}, revision=1, **same)
+    third = {**second, "revision": 2, "level": "larger", "decided_by": "park", "needs_human": False,
+             "actor": {"scope": "park", "id": "k", "name": "值班员 周敏"}, "why": "只有测试数据"}
+    refused = {**third, "refused_why": "the park has decided", "answers_event_id": str(uuid.uuid4())}
+    other = classified({"summary": "客户资料泄露"})
+    old = classified({"summary": "客户资料泄露"})
+    for minutes, body in ((30, first), (20, second), (10, third), (9, refused), (25, other), (60 * 24 * 20, old)):
+        archive(migrated, body, "incident.reclassified" if body["revision"] else "incident.classified", minutes)
+    return {"first": first, "second": second, "third": third, "other": other, "old": old,
+            "env": {"TONGBAO_PG": migrated.dsn_as("tongbao_analyst")}}
+
+
+def test_explain_tells_the_grade_that_stands_and_those_before(grades):
+    told = run_json("policy", "explain", ID, env=grades["env"])
+    assert told["grade"]["revision"] == 2 and told["grade"]["why"] == "只有测试数据" and "refused_why" not in told["grade"]
+    assert [e["revision"] for e in told["earlier"]] == [1, 0]
+    text = tongbao("policy", "explain", ID, "--lang", "zh", env=grades["env"]).stdout
+    assert f"事件  {REFERENCE}  {ID}\n" in text and "级别  较大\n" in text and "决定  园区 值班员 周敏:只有测试数据\n" in text
+    assert "级别由人决定;按规则则为\n  重大  按 " in text and "[park.customer-data-leaked]" in text and "021" not in text
+    one, two = text.split("以前的定级\n")[1].splitlines()
+    assert one.startswith("  第 1 版  ") and "重大" in one and two.startswith("  第 0 版  ") and "决定:规则" in two
+    english = tongbao("policy", "explain", ID, "--lang", "en", "--policy", "/nowhere", env=grades["env"]).stdout
+    assert "revision 2, " in english and "by park-lingang" in english  # without a policy the regimes have no names, that is all
+
+
+@pytest.mark.parametrize("name", [ID.upper(), REFERENCE.lower(), "TB 2GDX FJ47 YJNT G", "tb-2gdxfj47yjntg "])
+def test_explain_knows_an_incident_in_any_writing(grades, name):
+    assert run_json("policy", "explain", name, env=grades["env"])["grade"]["incident_id"] == ID
+
+
+def test_explain_of_what_is_not_there(grades, migrated):
+    fails("policy", "explain", str(uuid.uuid4()), env=grades["env"], word="the archive knows no incident", status=1)
+    ungraded = str(uuid.uuid4())
+    migrated.rows("INSERT INTO archive.incident (incident_id, enterprise_id, drill, reference) VALUES (%s, %s, false, 'TB-X')", ungraded,
+                  str(uuid.uuid4()))
+    fails("policy", "explain", ungraded, env=grades["env"], word="has no grade yet", status=1)
+
+
+@pytest.mark.parametrize("args", [("explain", ID), ("diff", DEPLOYED, DEPLOYED, "--replay", "7d")])
+def test_without_rights_or_database_it_says_so(grades, migrated, args):
+    said = fails("policy", *args, "--pg", migrated.dsn_as("tongbao_notifier"), env=grades["env"], word="permission denied", status=78)
+    assert "tongbao_analyst" in said and said.count("\n") == 1
+    fails("policy", *args, env={"TONGBAO_PG": "host=127.0.0.1 port=1 dbname=x"}, word="not reached", status=1)
+    fails("policy", *args, env={"TONGBAO_CTL_PG": "host=127.0.0.1 port=1 dbname=x", **grades["env"]}, word="not reached", status=1)
+
+
+def test_diff_replays_the_past(grades, workspace):
+    policy = workspace.dir / "other-policy"
+    shutil.copytree(DEPLOYED, policy)
+    path = policy / "regimes/park-lingang.json"
+    text = json.loads(path.read_text())
+    one, = [r for r in text["rules"] if r["id"] == "park.customer-data-leaked"]
+    one["level"] = "extreme"
+    path.write_text(json.dumps(text))
+    done = tongbao("policy", "diff", DEPLOYED, policy, "--replay", "7d", env=grades["env"])
+    *changes, total, verified = done.stdout.splitlines()
+    assert [c.split("  ")[0] for c in changes] == [REFERENCE, grades["other"]["reference"]], "the oldest first, the last grade by rules of each"
+    assert all("level major -> extreme; park-lingang major -> extreme" in c for c in changes) and done.stderr == ""
+    assert total == "2 graded, 2 differ: 2 higher, 0 lower, 0 other category"
+    assert verified == "2 first grades are of the old policy: 2 follow from it, 0 do not"
+    *_, month = tongbao("policy", "diff", DEPLOYED, policy, "--replay", "30d", "--json", env=grades["env"]).stdout.splitlines()
+    assert json.loads(month)["graded"] == 3
+    later = tongbao("policy", "diff", DEPLOYED, policy, "--replay", "2100-01-01", env=grades["env"]).stdout
+    assert later.startswith("0 graded, 0 differ")
+
+
+def test_diff_finds_a_first_grade_that_does_not_follow(grades, migrated):
+    bad = classified({"summary": "客户资料泄露"}, level="general")
+    event = archive(migrated, bad)
+    done = tongbao("policy", "diff", DEPLOYED, DEPLOYED, "--replay", "1h", env=grades["env"], check=False)
+    assert done.returncode == 1 and f"FAULT  {bad['reference']}  {bad['incident_id']}" in done.stdout and "level" in done.stdout
+    assert done.stderr.startswith("tongbao: 1 first grades do not follow") and done.stderr.count("\n") == 1
+    migrated.rows("DELETE FROM archive.event WHERE event_id = %s", event)
+    done = tongbao("policy", "diff", DEPLOYED, DEPLOYED, "--replay", "1h", env=grades["env"])
+    assert "tongbao: 1 grades were left out" in done.stderr and "2 graded" in done.stdout
+    migrated.rows("DELETE FROM archive.classification WHERE event_id = %s", event)
+
+
+def test_diff_of_many_pages_is_complete_and_may_be_cut_short(grades, migrated):
+    body = classified({"summary": "客户资料泄露"})
+    n = 450
+    for _ in range(n):
+        archive(migrated, {**body, "incident_id": str(uuid.uuid4())}, minutes_ago=2)
+    done = tongbao("policy", "diff", DEPLOYED, DEPLOYED, "--replay", "7d", env=grades["env"])
+    assert f"{n + 2} graded, 0 differ" in done.stdout and f"{n + 2} follow from it, 0 do not" in done.stdout
+    read, out = os.pipe()
+    os.close(read)
+    cut = subprocess.run([program("tongbao"), "policy", "diff", str(DEPLOYED), str(DEPLOYED), "--replay", "7d"], stdout=out,
+                         stderr=subprocess.PIPE, text=True, timeout=60, env={**os.environ, **SANITIZED, **grades["env"]})
+    os.close(out)
+    assert cut.returncode == 1 and cut.stderr == "tongbao: the output could not be written\n"
 
 
 # --- dead letters, gaps --------------------------------------------------------------------------

@@ -1,137 +1,93 @@
 /* The cases of deploy/policy/cases: each report must get the category, the levels and the need for a person that the case says. */
 #include "tests/support/test.h"
 
-#include <glob.h>
-#include <stdio.h>
+#include "services/classifier/tool/policy_cases.h"
 
-#include "services/classifier/classify.h"
-#include "services/classifier/facts.h"
-
-#define REPORTED_AT INT64_C(1767225600000) /* 2026-01-01 */
+#define CASES_LEAST 150
 
 static struct policy *policy;
-
-struct row {
-    const char *name;
-    json_t *doc;
-};
-
-static json_t *profile_of(json_t *doc)
-{
-    json_t *ret = json_pack("{s:s,s:s,s:s,s:i,s:b,s:b}", "code", "X", "name", "某公司", "sector",
-                            "manufacturing", "staff", 300, "is_cii", 0, "is_listed", 0);
-
-    json_object_update(ret, json_object_get(doc, "profile"));
-    return ret;
-}
-
-/* The report of a case is one that intake would take. */
-static void read_report(json_t *report, struct report_request *ret, struct arena *arena)
-{
-    struct err err = {0};
-
-    json_object_set_new(report, "discovered_at", json_string("2026-11-22T03:00:00Z"));
-    assert_ok(shape_decode(&report_request_shape, report, true, TIME_ANY_RFC3339, ret, arena, &err),
-              &err);
-}
-
-static const char *level_of(const struct regime_grade *grade)
-{
-    return grade->has_level ? level_table.values[grade->level].text : NULL;
-}
-
-static void check_text(const char *what, const char *got, json_t *want)
-{
-    const char *text = json_string_value(want);
-
-    if ((text == NULL) != (got == NULL) || (text && strcmp(text, got) != 0))
-        fail_msg("%s is %s, not %s", what, got ? got : "none", text ? text : "none");
-}
-
-static void check_regime(const struct incident_classified *body, const char *name, json_t *want)
-{
-    for (size_t i = 0; i < body->regimes_n; i++)
-        if (strcmp(body->regimes[i].regime, name) == 0) {
-            check_text(name, level_of(&body->regimes[i]), want);
-            return;
-        }
-    fail_msg("there is no regime %s", name);
-}
-
-static void check_grade(const struct incident_classified *body, json_t *expected)
-{
-    json_t *regimes = json_object_get(expected, "regimes"), *want;
-    const char *name;
-
-    check_text("category", category_table.values[body->category].text,
-               json_object_get(expected, "category"));
-    check_text("gbt20986", gbt20986_table.values[body->gbt20986->name].text,
-               json_object_get(expected, "gbt20986"));
-    check_text("level", level_table.values[body->level].text, json_object_get(expected, "level"));
-    json_object_foreach(regimes, name, want) check_regime(body, name, want);
-    if (json_object_get(expected, "sub"))
-        check_text("sub", body->gbt20986->sub, json_object_get(expected, "sub"));
-    if (json_object_get(expected, "needs_human"))
-        assert_int_equal(body->needs_human, json_is_true(json_object_get(expected, "needs_human")));
-}
+static struct policy_cases cases;
 
 static void check(void **state)
 {
-    const struct row *row = *state;
-    AUTO(auto_json) json_t *profile_doc = profile_of(row->doc);
-    AUTO(arena_done) struct arena arena;
-    struct report_request report;
-    struct profile profile;
-    struct facts facts;
-    struct classify_input in = {.facts = &facts, .profile = &profile, .reported_at = REPORTED_AT};
-    struct incident_classified body = {0};
+    const struct policy_case *one = *state;
+    AUTO(decided_done) struct decided decided = {0};
+    AUTO(auto_json) json_t *wrong = NULL;
+    AUTO(buf_done) struct buf text = {0};
     struct err err = {0};
 
-    arena_init(&arena, CLASSIFY_ARENA_MAX_BYTES);
-    read_report(json_object_get(row->doc, "report"), &report, &arena);
-    assert_ok(shape_decode(&profile_shape, profile_doc, true, TIME_EXACT, &profile, &arena, &err),
-              &err);
-    facts_of_request(&facts, &report);
-    in.summary = report.summary;
-    classify_read(policy, report.summary, &facts, &in);
-    assert_ok(classify(policy, &in, &arena, &body, &err), &err);
-    check_grade(&body, json_object_get(row->doc, "expected"));
+    assert_ok(policy_case_run(policy, one, &decided, &wrong, &err), &err);
+    buf_init(&text, 4096);
+    policy_case_text(&text, wrong);
+    if (json_array_size(wrong) > 0)
+        fail_msg("%s: %s", one->file, buf_text(&text));
+}
+
+/* A comparison that finds nothing would let every case pass. */
+static void each_expectation_is_compared(void **state)
+{
+    static const char other[] =
+        "{\"category\": \"malware\", \"gbt20986\": \"facility_failure\", \"sub\": \"没有\", "
+        "\"level\": \"extreme\", \"regimes\": {\"cac-2025\": \"extreme\", "
+        "\"park-lingang\": null}, \"needs_human\": false}";
+    AUTO(auto_json) json_t *report = json_pack("{s:s}", "summary", "今天网络有点慢。");
+    AUTO(auto_json) json_t *expected = json_loads(other, 0, NULL);
+    struct policy_case one = {.file = "f", .name = "n", .report = report, .expected = expected};
+    AUTO(decided_done) struct decided decided = {0};
+    AUTO(auto_json) json_t *wrong = NULL;
+    AUTO(buf_done) struct buf text = {0};
+    struct err err = {0};
+
+    (void)state;
+    assert_ok(policy_case_run(policy, &one, &decided, &wrong, &err), &err);
+    assert_int_equal(json_array_size(wrong), 7);
+    buf_init(&text, 4096);
+    policy_case_text(&text, wrong);
+    assert_string_equal(
+        buf_text(&text),
+        "category: malware expected, intrusion came; gbt20986: facility_failure expected, other "
+        "came; sub: 没有 expected, none came; "
+        "level: extreme expected, general came; cac-2025: extreme expected, none came; "
+        "park-lingang: none expected, general came; needs_human: false expected, true came");
+}
+
+static void a_report_that_intake_refuses_is_named(void **state)
+{
+    AUTO(auto_json) json_t *report = json_pack("{s:s,s:{}}", "summary", "x", "impakt");
+    AUTO(auto_json) json_t *expected = json_object();
+    struct policy_case one = {
+        .file = "cases/f.json", .name = "n", .report = report, .expected = expected};
+    AUTO(decided_done) struct decided decided = {0};
+    AUTO(auto_json) json_t *wrong = NULL;
+    struct err err = {0};
+
+    (void)state;
+    assert_false(policy_case_run(policy, &one, &decided, &wrong, &err));
+    assert_int_equal(err.kind, ERR_CONFIG);
+    assert_non_null(strstr(err.text, "cases/f.json: \"n\": /report/impakt"));
 }
 
 int main(void)
 {
     static struct test_list list;
-    static struct row rows[TEST_MAX];
-    json_t *docs = json_array();
-    glob_t files = {0};
     struct err err = {0};
-    size_t n = 0;
     int failed;
 
-    if (!policy_load(&policy, "deploy/policy", &err)) {
+    if (!policy_load(&policy, "deploy/policy", &err) ||
+        !policy_cases_load(&cases, policy, "deploy/policy", &err)) {
         print_error("%s\n", err.text);
         return 1;
     }
-    glob("deploy/policy/cases/*.json", 0, NULL, &files);
-    for (size_t f = 0; f < files.gl_pathc; f++) {
-        json_t *doc = json_load_file(files.gl_pathv[f], JSON_REJECT_DUPLICATES, NULL), *item;
-        size_t i;
-
-        json_array_append_new(docs, doc);
-        json_array_foreach(json_object_get(doc, "cases"), i, item)
-        {
-            rows[n] = (struct row){json_string_value(json_object_get(item, "name")), item};
-            test_add(&list, rows[n].name, check, &rows[n]);
-            n++;
-        }
-    }
-    globfree(&files);
-    if (n < 50) {
-        print_error("only %zu cases\n", n);
+    for (size_t i = 0; i < cases.n; i++)
+        test_add(&list, cases.all[i].name, check, &cases.all[i]);
+    TEST_ADD(&list, each_expectation_is_compared);
+    TEST_ADD(&list, a_report_that_intake_refuses_is_named);
+    if (cases.n < CASES_LEAST) {
+        print_error("only %zu cases\n", cases.n);
         return 1;
     }
     failed = test_run("classifier policy cases", &list);
-    json_decref(docs);
+    policy_cases_done(&cases);
     policy_unref(policy);
     return failed;
 }

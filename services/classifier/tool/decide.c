@@ -1,7 +1,8 @@
+#include "services/classifier/tool/decide.h"
+
 #include <string.h>
 
 #include "common/base/clock.h"
-#include "services/classifier/facts.h"
 #include "services/classifier/tool/tool.h"
 
 /* Who reports is not known: an enterprise like any other. */
@@ -71,7 +72,7 @@ static json_t *regimes_of(const struct incident_classified *body)
     return ret;
 }
 
-static json_t *decision_of(const struct incident_classified *body)
+json_t *decision_json(const struct incident_classified *body)
 {
     return json_pack("{s:s,s:o,s:o,s:b,s:o,s:o,s:o,s:s}", "category",
                      enum_text(&category_table, (int)body->category), "gbt20986",
@@ -83,42 +84,59 @@ static json_t *decision_of(const struct incident_classified *body)
                      body->policy_version);
 }
 
-static bool decide(const struct policy *policy, json_t *report, struct arena *arena, json_t **ret,
-                   struct err *err)
+bool decide_report(struct decided *ret, const struct policy *policy, json_t *report,
+                   int64_t reported_at, struct err *err)
 {
     AUTO(auto_json) json_t *given = json_incref(json_object_get(report, "profile"));
-    AUTO(auto_json) json_t *profile_doc = NULL;
-    struct report_request request;
-    struct profile profile;
-    struct facts facts;
     struct classify_input in = {
-        .facts = &facts, .profile = &profile, .reported_at = clock_wall_ms()};
-    struct incident_classified body = {0};
+        .facts = &ret->facts, .profile = &ret->profile, .reported_at = reported_at};
+    struct report_request request;
 
-    json_object_del(report, "profile");
-    if (!read_profile(given, &profile_doc, &profile, arena, err) ||
-        !read_report(report, &request, arena, err))
+    *ret = (struct decided){.report = json_incref(report)};
+    arena_init(&ret->arena, 4 * CLASSIFY_ARENA_MAX_BYTES);
+    (void)json_object_del(report, "profile");
+    if (!read_profile(given, &ret->profile_doc, &ret->profile, &ret->arena, err) ||
+        !read_report(report, &request, &ret->arena, err))
         return false;
-    facts_of_request(&facts, &request);
-    in.summary = request.summary;
-    classify_read(policy, request.summary, &facts, &in);
-    if (!classify(policy, &in, arena, &body, err))
-        return false;
-    *ret = decision_of(&body);
-    return *ret || err_memory(err);
+    facts_of_request(&ret->facts, &request);
+    in.summary = ret->body.summary = request.summary;
+    ret->body.facts = &ret->facts;
+    ret->body.profile = &ret->profile;
+    classify_read(policy, in.summary, &ret->facts, &in);
+    return classify(policy, &in, &ret->arena, &ret->body, err);
+}
+
+void decided_done(struct decided *d)
+{
+    arena_done(&d->arena);
+    json_decref(d->profile_doc);
+    json_decref(d->report);
+    *d = (struct decided){0};
+}
+
+bool decide_again(const struct policy *policy, const struct incident_classified *grade,
+                  struct arena *arena, struct incident_classified *ret, struct err *err)
+{
+    struct classify_input in = {.summary = grade->summary,
+                                .facts = grade->facts,
+                                .profile = grade->profile,
+                                .reported_at = grade->has_reported_at ? grade->reported_at
+                                                                      : grade->occurred_at};
+
+    *ret = *grade;
+    classify_read(policy, in.summary, in.facts, &in);
+    return classify(policy, &in, arena, ret, err);
 }
 
 bool tool_decide(const struct policy *policy, const char *report, size_t len, json_t **ret,
                  struct err *err)
 {
     AUTO(auto_json) json_t *doc = NULL;
-    struct arena arena;
-    bool ok;
+    AUTO(decided_done) struct decided decided = {0};
 
-    if (!json_read_strict(&doc, report, len, err))
+    if (!json_read_strict(&doc, report, len, err) ||
+        !decide_report(&decided, policy, doc, clock_wall_ms(), err))
         return false;
-    arena_init(&arena, 4 * CLASSIFY_ARENA_MAX_BYTES);
-    ok = decide(policy, doc, &arena, ret, err);
-    arena_done(&arena);
-    return ok;
+    *ret = decision_json(&decided.body);
+    return *ret || err_memory(err);
 }

@@ -1,20 +1,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "services/classifier/tool/io.h"
 #include "services/classifier/tool/tool.h"
 
 static json_t *error_line(size_t line, const struct err *why)
 {
     return json_pack("{s:s,s:I,s:s}", "error", why->text, "line", (json_int_t)line, "pointer",
                      why->pointer);
-}
-
-static bool print_line(FILE *out, json_t *doc, struct err *err)
-{
-    if (!doc)
-        return err_memory(err);
-    return (json_dumpf(doc, out, JSON_COMPACT) == 0 && fputc('\n', out) != EOF) ||
-           err_set(err, ERR_FATAL, "the output could not be written");
 }
 
 static bool grade_line(const struct policy *policy, const char *text, size_t len, size_t line,
@@ -30,7 +23,7 @@ static bool grade_line(const struct policy *policy, const char *text, size_t len
     }
     if (!*ret_ok)
         doc = error_line(line, &why);
-    return print_line(out, doc, err);
+    return io_put_json(out, doc, 0, err);
 }
 
 bool tool_grade(const struct policy *policy, FILE *in, FILE *out, struct err *err)
