@@ -166,24 +166,22 @@ def test_check_says_what_a_good_folder_holds():
 
 def test_check_names_rules_that_no_case_shows(folder):
     before = json.loads(policy("check", folder, "--json").stdout)
-    new = {"id": "cac.new", "level": "extreme", "when": {"at": "/facts/impact/people_affected", "ge": "123456789 persons"}, "zh": "新",
+    new = {"id": "cac.new", "level": "extreme", "when": {"at": "/facts/system/workstations_hit", "ge": 123456}, "zh": "新",
            "en": "new", "source": {"document": "d"}, "verified": True}
     edit(folder / "regimes/cac-2025.json", lambda d: d["rules"].append(new))
     after = json.loads(policy("check", folder, "--json").stdout)
     assert set(after["unshown"]) - set(before["unshown"]) == {"cac-2025/cac.new"}
     assert "cac-2025/cac.new" in policy("check", folder).stdout
-    case = {"name": "新规则", "report": {"summary": "x", "impact": {"people_affected": 200000000}},
+    case = {"name": "新规则", "report": {"summary": "x", "system": {"workstations_hit": 200000}},
             "expected": {"category": "intrusion", "gbt20986": "other", "level": "extreme"}}
     (folder / "cases/mine.json").write_text(json.dumps({"cases": [case]}))
     shown = json.loads(policy("check", folder, "--json").stdout)
     assert "cac-2025/cac.new" not in shown["unshown"] and shown["cases"] == before["cases"] + 1
 
 
-def test_check_names_rules_of_equal_conditions(folder):
-    assert json.loads(policy("check", folder, "--json").stdout)["same"] == []
+def test_check_refuses_a_rule_that_can_never_decide(folder):
     edit(folder / "regimes/cac-2025.json", lambda d: d["rules"].append({**rule(d, "cac.5.major"), "id": "cac.twin"}))
-    done = policy("check", folder, check=True)
-    assert "warning: cac-2025: cac.5.major and cac.twin have equal conditions\n" in done.stdout
+    refused(policy("check", folder), 78, "regimes/cac-2025.json:", '"cac.twin" can never decide anything', '"cac.5.major"')
 
 
 @pytest.mark.parametrize("change, words", [
@@ -225,7 +223,7 @@ def test_the_deployed_policy_passes_its_cases():
 
 
 def test_a_case_that_fails_is_one_line(folder):
-    edit(folder / "regimes/cac-2025.json", lambda d: rule(d, "cac.5.major").update(level="general"))
+    edit(folder / "regimes/cac-2025.json", lambda d: rule(d, "cac.5.major").update(when={"is": "persons_open"}))
     done = policy("test", folder)
     *failed, total = done.stdout.splitlines()
     assert done.returncode == 1 and failed and total.endswith(f" passed, {len(failed)} failed")
@@ -287,11 +285,12 @@ def test_explain_held_wrong(tmp_path):
 # diff
 
 def changed(folder):
-    edit(folder / "regimes/cac-2025.json", lambda d: (rule(d, "cac.5.major").update(level="general", zh="改了"),
+    edit(folder / "regimes/cac-2025.json", lambda d: (rule(d, "cac.5.major").update(when={"at": "/said/personal_records_persons", "ge": "50000000 persons"}, zh="改了"),
                                                       d["rules"].remove(rule(d, "cac.5.larger"))))
-    edit(folder / "regimes/park-lingang.json", lambda d: d["rules"].append({**rule(d, "park.core-database"), "id": "park.new"}))
+    edit(folder / "regimes/park-lingang.json", lambda d: d["rules"].append({**rule(d, "park.core-database"), "id": "park.new",
+                                                                                  "when": {"at": "/facts/place", "exists": True}}))
     edit(folder / "words.json", lambda d: d["lists"]["ransomware"].append("锁盘敲诈"))
-    edit(folder / "taxonomy.json", lambda d: d["rules"].reverse())
+    edit(folder / "taxonomy.json", lambda d: d["rules"].insert(5, d["rules"].pop([r["id"] for r in d["rules"]].index("category.intrusion"))))
     (folder / "model.bin").unlink()
     return folder
 
@@ -308,8 +307,8 @@ def test_diff_tells_rules_words_and_files(folder):
     told = json.loads(policy("diff", POLICY, folder, "--json", check=True).stdout)
     rules = {(r["regime"], r.get("rule")): r for r in told["rules"]}
     assert rules["cac-2025", "cac.5.larger"]["change"] == "went" and rules["park-lingang", "park.new"]["change"] == "came"
-    assert rules["cac-2025", "cac.5.major"]["members"]["level"] == ["major", "general"]
-    assert set(rules["cac-2025", "cac.5.major"]["members"]) == {"level", "zh"}
+    assert rules["cac-2025", "cac.5.major"]["members"]["zh"][1] == "改了"
+    assert set(rules["cac-2025", "cac.5.major"]["members"]) == {"when", "zh"}
     assert rules["taxonomy", None]["change"] == "other order" and len(rules) == 4
     assert told["lists"] == [{"list": "ransomware", "came": ["锁盘敲诈"], "went": []}]
     assert {f["file"]: f["change"] for f in told["files"]} == {
@@ -334,20 +333,22 @@ def test_diff_grades_the_past_by_both(folder, tmp_path):
     path.write_text(lines(leak, again, virus, person))
     done = policy("diff", POLICY, folder, "--file", path, check=True)
     line, total, verified, passed_over = done.stdout.splitlines()
-    assert line.startswith(f"{leak['reference']}  {leak['incident_id']}  ") and "cac-2025 major -> general" in line
+    assert line.startswith(f"{leak['reference']}  {leak['incident_id']}  ") and "cac-2025 major -> none" in line
     assert "; category data_leak -> " in line and " +category." in line and " -category." in line
     assert total == "2 graded, 1 differ: 0 higher, 0 lower, 1 other category"
     assert verified == "2 first grades are of the old policy: 2 follow from it, 0 do not" and passed_over.startswith("1 grades that people")
     piped = policy("diff", POLICY, folder, "--file", "-", "--json", input=path.read_text()).stdout.splitlines()
-    assert json.loads(piped[0])["changes"]["cac-2025"] == ["major", "general"] and json.loads(piped[-1])["graded"] == 2
+    assert json.loads(piped[0])["changes"]["cac-2025"] == ["major", "none"] and json.loads(piped[-1])["graded"] == 2
 
 
 @pytest.mark.parametrize("level, sums", [("extreme", "1 higher, 0 lower"), ("general", "0 higher, 1 lower")])
 def test_diff_counts_higher_and_lower(folder, level, sums):
     def change(doc):
-        for one in doc["rules"]:
-            if one.get("level"):
-                one["level"] = level
+        if level == "extreme":
+            doc["rules"][0]["level"] = level
+        else:
+            doc["rules"] = [one for one in doc["rules"] if one.get("level") == level]
+    (folder / "regimes/miit-2024.json").unlink()
     for name in ("cac-2025", "park-lingang"):
         edit(folder / f"regimes/{name}.json", change)
     done = policy("diff", POLICY, folder, "--file", "-", input=lines(classified(LEAK)))

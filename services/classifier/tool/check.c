@@ -54,21 +54,6 @@ static void add_unshown(json_t *ret, const json_t *shown, const char *regime, co
         (void)json_array_append_new(ret, json_string(name));
 }
 
-/* --- rules that ask the same --- */
-
-static void add_same(json_t *ret, const char *regime, const json_t *rules)
-{
-    for (size_t i = 0; i < json_array_size(rules); i++)
-        for (size_t k = 0; k < i; k++) {
-            const json_t *a = json_array_get(rules, k), *b = json_array_get(rules, i);
-
-            if (json_equal(json_object_get(a, "when"), json_object_get(b, "when")))
-                (void)json_array_append_new(ret, json_pack("{s:s,s:O,s:O}", "regime", regime,
-                                                           "rule", json_object_get(a, "id"),
-                                                           "same_as", json_object_get(b, "id")));
-        }
-}
-
 /* --- the answer --- */
 
 static void add_file(json_t *ret, const json_t *shown, const char *regime, const json_t *doc)
@@ -79,7 +64,6 @@ static void add_file(json_t *ret, const json_t *shown, const char *regime, const
     for (size_t i = 0; i < json_array_size(rules); i++)
         add_unshown(unshown, shown, regime, json_array_get(rules, i));
     add_unshown(unshown, shown, regime, json_object_get(doc, "otherwise"));
-    add_same(json_object_get(ret, "same"), regime, rules);
 }
 
 static void add_rules(json_t *ret, const json_t *docs, const json_t *shown)
@@ -124,13 +108,13 @@ static bool make_answer(const struct policy *policy, const char *folder, json_t 
         !policy_cases_load(&cases, policy, folder, err) ||
         !run_cases(policy, &cases, shown, &failed, err))
         return false;
-    *ret = json_pack("{s:s,s:s,s:[],s:I,s:I,s:I,s:I,s:I,s:I,s:[],s:[]}", "folder", folder,
+    *ret = json_pack("{s:s,s:s,s:[],s:I,s:I,s:I,s:I,s:I,s:I,s:[]}", "folder", folder,
                      "version", policy->version, "regimes", "category_rules",
                      count(docs, "taxonomy.json", "rules"), "word_lists",
                      count(docs, "words.json", "lists") + count(docs, "words.json", "together"),
                      "figures", count(docs, "figures.json", "figures"), "cases",
                      (json_int_t)cases.n, "case_files", (json_int_t)cases.files_n, "cases_failed",
-                     (json_int_t)failed, "unshown", "same");
+                     (json_int_t)failed, "unshown");
     if (!*ret)
         return err_memory(err);
     add_rules(*ret, docs, shown);
@@ -151,16 +135,8 @@ static long long number_at(const json_t *object, const char *name)
 
 static void write_warnings(struct buf *out, const json_t *answer)
 {
-    const json_t *unshown = json_object_get(answer, "unshown"),
-                 *same = json_object_get(answer, "same");
+    const json_t *unshown = json_object_get(answer, "unshown");
 
-    for (size_t i = 0; i < json_array_size(same); i++)
-        (void)buf_printf(out, "\nwarning: %s: %s and %s have equal conditions",
-                         text_at(json_array_get(same, i), "regime"),
-                         text_at(json_array_get(same, i), "rule"),
-                         text_at(json_array_get(same, i), "same_as"));
-    if (json_array_size(same) > 0)
-        (void)buf_char(out, '\n');
     if (number_at(answer, "cases") == 0) {
         (void)buf_str(out, "\nwarning: without cases nothing shows that it decides as it should\n");
         return;

@@ -30,7 +30,7 @@ bool tool_decide(const struct policy *policy, const char *report, size_t len, js
  * there was one of these. */
 bool tool_grade(const struct policy *policy, FILE *in, FILE *out, struct err *err) MUST_CHECK;
 
-/* What policy_load() says, else versions and numbers, rules that no case shows, rules of equal conditions. ERR_CONFIG: the folder is not good. */
+/* What policy_load() says, else versions and numbers, rules that no case shows. ERR_CONFIG: the folder is not good. */
 bool tool_check(const char *folder, bool as_json, FILE *out, struct err *err) MUST_CHECK;
 
 /* A line for each case that is not as expected, and a sum. ERR_INPUT at the end when there was one; ERR_CONFIG without cases. */
