@@ -140,15 +140,16 @@ static void skip_blanks(struct cursor *c)
 /* Takes the word when it stands here; one of Latin letters must end here, too. */
 static bool take(struct cursor *c, const char *word)
 {
-    size_t n;
-
-    if (c->at >= c->len || ascii_lower(c->text[c->at]) != word[0])
+    if (!spot_has(c->text, c->len, c->at, word))
         return false;
-    n = strlen(word);
-    if (!spot_begins(c->text, c->len, c->at, word, n))
-        return false;
-    c->at += n;
+    c->at += strlen(word);
     return true;
+}
+
+/* Of a word that could stand here: most of a table have another. */
+static char first_byte(const struct cursor *c)
+{
+    return c->at < c->len ? ascii_lower(c->text[c->at]) : '\0';
 }
 
 /* --- how near: words before and behind the number; longer ones first --- */
@@ -205,8 +206,10 @@ static const struct near_word behind_unit[] = {
 
 static bool take_near(struct cursor *c, const struct near_word *words, size_t n, enum near *ret)
 {
+    char first = first_byte(c);
+
     for (size_t i = 0; i < n; i++)
-        if (take(c, words[i].word)) {
+        if (words[i].word[0] == first && take(c, words[i].word)) {
             *ret = words[i].near;
             return true;
         }
@@ -276,8 +279,10 @@ static const struct numeral multipliers[] = {
 
 static bool take_numeral(struct cursor *c, const struct numeral *list, size_t n, double *ret)
 {
+    char first = first_byte(c);
+
     for (size_t i = 0; i < n; i++)
-        if (take(c, list[i].text)) {
+        if (list[i].text[0] == first && take(c, list[i].text)) {
             *ret = list[i].value;
             return true;
         }

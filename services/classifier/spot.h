@@ -31,9 +31,11 @@ static inline bool spot_ends(const char *text, size_t len, size_t at, const char
            (!ascii_is_letter(word[0]) || at == n || !ascii_is_letter(text[at - n - 1]));
 }
 
+/* The same of a word in lower case, which most places do not begin with. */
 static inline bool spot_has(const char *text, size_t len, size_t at, const char *word)
 {
-    return spot_begins(text, len, at, word, strlen(word));
+    return at < len && ascii_lower(text[at]) == word[0] &&
+           spot_begins(text, len, at, word, strlen(word));
 }
 
 static inline size_t spot_skip_blanks(const char *text, size_t len, size_t at)

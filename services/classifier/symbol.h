@@ -9,20 +9,27 @@
 #ifndef SERVICES_CLASSIFIER_SYMBOL_H
 #define SERVICES_CLASSIFIER_SYMBOL_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common/base/ascii.h"
 
 /* The symbol at `at` < len; returns its bytes, 1 or 3. */
 static inline size_t symbol_at(const char *text, size_t len, size_t at, uint16_t *ret)
 {
-    const unsigned char *c = (const unsigned char *)text + at;
-    unsigned wide;
+    uint32_t c = 0, wide;
 
-    if ((c[0] & 0xF0) == 0xE0 && len - at >= 3 && (c[1] & 0xC0) == 0x80 && (c[2] & 0xC0) == 0x80) {
-        wide = (c[0] & 0x0FU) << 12 | (c[1] & 0x3FU) << 6 | (c[2] & 0x3FU);
+    if (len - at >= sizeof(c))
+        memcpy(&c, text + at, sizeof(c));
+    else
+        for (size_t i = 0; i < len - at; i++)
+            ((char *)&c)[i] = text[at + i];
+    c = le32toh(c);
+    if ((c & 0xC0C0F0) == 0x8080E0) {
+        wide = (c & 0x0F) << 12 | (c >> 2 & 0x0FC0) | (c >> 16 & 0x3F);
         if (wide >= 0x800) { /* less is overlong, and would be taken for a byte */
             *ret = (uint16_t)wide;
             return 3;
@@ -84,6 +91,8 @@ static inline enum mark mark_at(const char *text, size_t len, size_t at, uint16_
                                 size_t *ret_n)
 {
     *ret_n = symbol_at(text, len, at, ret_symbol);
+    if (*ret_n > 1)
+        return mark_of(*ret_symbol, false);
     return mark_of(*ret_symbol, at + 1 < len && ascii_is_alnum(text[at + 1]));
 }
 
