@@ -45,6 +45,11 @@ static inline bool symbol_is_rest(uint16_t symbol)
     return symbol >= 0x80 && symbol < 0xC0;
 }
 
+static inline bool symbol_is_latin(uint16_t symbol)
+{
+    return symbol < 0x80 && ascii_is_alnum((char)symbol);
+}
+
 enum mark { MARK_NONE, MARK_OPEN, MARK_CLOSE, MARK_CLAUSE, MARK_SENTENCE };
 
 /* The mark that the symbol is: the end of a clause or a sentence, or a bracket. "1,000", "15:23" and "setup.exe" have none; "、" is none, for

@@ -31,16 +31,19 @@ static struct trie_edge *find(const struct trie *t, uint32_t key)
 
 static bool grow(struct trie *t, struct err *err)
 {
-    struct trie more = {.bits = t->bits + 1, .nodes_n = t->nodes_n};
+    struct trie_edge *old = t->edges;
+    size_t old_n = (size_t)1 << t->bits;
 
-    more.edges = calloc((size_t)1 << more.bits, sizeof(*more.edges));
-    if (!more.edges)
+    t->edges = calloc(2 * old_n, sizeof(*t->edges));
+    if (!t->edges) {
+        t->edges = old;
         return err_memory(err);
-    for (size_t i = 0; i < (size_t)1 << t->bits; i++)
-        if (t->edges[i].to != 0)
-            *find(&more, t->edges[i].key) = t->edges[i];
-    free(t->edges);
-    *t = more;
+    }
+    t->bits++;
+    for (size_t i = 0; i < old_n; i++)
+        if (old[i].to != 0)
+            *find(t, old[i].key) = old[i];
+    free(old);
     return true;
 }
 
@@ -65,16 +68,31 @@ static struct trie_edge *way_on(struct trie *t, uint16_t node, uint16_t symbol, 
     return edge;
 }
 
+static void add_pair(struct trie *t, const char *word, size_t len)
+{
+    uint16_t first, second = 0;
+    size_t n = symbol_at(word, len, 0, &first);
+    uint32_t pair;
+
+    if (n < len)
+        (void)symbol_at(word, len, n, &second);
+    pair = trie_pair(first, second);
+    t->pairs[pair / 64] |= UINT64_C(1) << pair % 64;
+}
+
 uint16_t *trie_add(struct trie *t, const char *word, size_t len, struct err *err)
 {
-    struct trie_edge *edge = NULL;
+    struct trie_edge *edge;
     uint16_t node = TRIE_ROOT, symbol;
+    size_t at = 0;
 
-    for (size_t at = 0; at < len; node = edge->to) {
+    add_pair(t, word, len);
+    do {
         at += symbol_at(word, len, at, &symbol);
         edge = way_on(t, node, symbol, err);
         if (!edge)
             return NULL;
-    }
-    return edge ? &edge->value : NULL;
+        node = edge->to;
+    } while (at < len);
+    return &edge->value;
 }

@@ -71,22 +71,70 @@ void words_normalise(const struct words *w, const char *text, size_t len, char *
 static bool is_step(uint16_t symbol, bool latin_before)
 {
     if (symbol < 0x80)
-        return !latin_before && ascii_is_alnum((char)symbol);
+        return !latin_before && symbol_is_latin(symbol);
     return !symbol_is_rest(symbol);
 }
 
-long words_steps(const char *text, size_t from, size_t to)
+long words_steps(const char *text, size_t len)
 {
     bool latin_before = false;
     uint16_t symbol;
     long steps = 0;
 
-    for (size_t at = from; at < to;) {
-        at += symbol_at(text, to, at, &symbol);
+    for (size_t at = 0; at < len;) {
+        at += symbol_at(text, len, at, &symbol);
         steps += is_step(symbol, latin_before);
-        latin_before = symbol < 0x80 && ascii_is_alnum((char)symbol);
+        latin_before = symbol_is_latin(symbol);
     }
     return steps;
+}
+
+/* --- a place in the text --- */
+
+/* A symbol of n bytes at `at` between its neighbours; 0: there is none. */
+struct place {
+    size_t at, n, next_n;
+    uint16_t before, symbol, next;
+};
+
+static inline void place_end(const struct scan *s, struct place *p)
+{
+    size_t end = p->at + p->n;
+
+    p->next = 0;
+    p->next_n = end < s->len ? symbol_at(s->text, s->len, end, &p->next) : 0;
+}
+
+static void place_at(const struct scan *s, size_t at, struct place *ret)
+{
+    ret->at = at;
+    ret->before = 0;
+    if (at > 0)
+        (void)symbol_at(s->text, at, at - 1, &ret->before); /* a Latin letter, or something else */
+    ret->n = symbol_at(s->text, s->len, at, &ret->symbol);
+    place_end(s, ret);
+}
+
+static void place_next(const struct scan *s, struct place *p)
+{
+    p->at += p->n;
+    p->n = p->next_n;
+    p->before = p->symbol;
+    p->symbol = p->next;
+    place_end(s, p);
+}
+
+static enum mark place_mark(const struct place *p)
+{
+    return mark_of(p->symbol, symbol_is_latin(p->next));
+}
+
+/* May a word of the trie begin here? A Latin one begins with no letter's neighbour. */
+static inline bool place_may_begin(const struct place *p, const struct trie *t)
+{
+    return trie_may_begin(t, p->symbol, p->next) &&
+           !(symbol_is_latin(p->before) && symbol_is_latin(p->symbol)) &&
+           !symbol_is_rest(p->symbol);
 }
 
 /* --- denials --- */
@@ -102,8 +150,6 @@ static bool after_word_at(const struct scan *s, size_t at)
     const struct trie_edge *edge;
     uint16_t node = TRIE_ROOT, symbol;
 
-    if (is_cut(s, at))
-        return false;
     while (at < s->len) {
         at += symbol_at(s->text, s->len, at, &symbol);
         edge = trie_step(&s->w->after, node, symbol);
@@ -119,14 +165,16 @@ static bool after_word_at(const struct scan *s, size_t at)
 /* An "after" word near behind `from`, in the same clause, also in brackets: "泄露(演练)". */
 static bool denied_after(const struct scan *s, size_t from)
 {
-    uint16_t symbol;
+    struct place p;
+    int left = AFTER_STEPS + 1;
 
-    for (size_t at = from, left = AFTER_STEPS + 1, n; at < s->len && left > 0; at += n) {
-        if (mark_at(s->text, s->len, at, &symbol, &n) >= MARK_CLAUSE)
+    if (from == s->len)
+        return false;
+    for (place_at(s, from, &p); p.n > 0 && left > 0; place_next(s, &p)) {
+        if (place_mark(&p) >= MARK_CLAUSE)
             return false;
-        if (is_step(symbol, false))
-            left--;
-        if (!symbol_is_rest(symbol) && after_word_at(s, at))
+        left -= is_step(p.symbol, false);
+        if (place_may_begin(&p, &s->w->after) && after_word_at(s, p.at))
             return true;
     }
     return false;
@@ -235,14 +283,20 @@ static void hit(struct scan *s, const struct word *word, size_t at, size_t end)
     word_set_add(&s->hits->found, list);
 }
 
-/* All words that begin at `at` with the symbol that `edge` leads over, its end at `end`. */
-static void words_at(struct scan *s, size_t at, size_t end, const struct trie_edge *edge)
+/* All words that begin at `at`. */
+static void words_at(struct scan *s, size_t at)
 {
     const struct word *denial = NULL;
     size_t denial_end = 0;
-    uint16_t symbol;
+    uint16_t node = TRIE_ROOT, symbol;
 
-    for (;;) {
+    for (size_t end = at; end < s->len;) {
+        const struct trie_edge *edge;
+
+        end += symbol_at(s->text, s->len, end, &symbol);
+        edge = trie_step(&s->w->trie, node, symbol);
+        if (!edge)
+            break;
         for (size_t k = edge->value; k > 0 && !is_cut(s, end); k = s->w->words[k - 1].next) {
             const struct word *word = &s->w->words[k - 1];
 
@@ -253,35 +307,17 @@ static void words_at(struct scan *s, size_t at, size_t end, const struct trie_ed
                 denial_end = end;
             }
         }
-        if (end == s->len)
-            break;
-        end += symbol_at(s->text, s->len, end, &symbol);
-        edge = trie_step(&s->w->trie, edge->to, symbol);
-        if (!edge)
-            break;
+        node = edge->to;
     }
     if (denial && at >= s->skip_to)
         deny(s, denial, denial_end);
-}
-
-static void step_at(struct scan *s, size_t at, uint16_t symbol, size_t n)
-{
-    bool latin_before = at > 0 && ascii_is_alnum(s->text[at - 1]);
-    const struct trie_edge *edge;
-
-    if (symbol_is_rest(symbol) || (latin_before && ascii_is_alnum(s->text[at])))
-        return;
-    edge = trie_step(&s->w->trie, TRIE_ROOT, symbol);
-    if (edge)
-        words_at(s, at, at + n, edge);
-    s->step += is_step(symbol, latin_before);
 }
 
 void words_scan(const struct words *w, const char *text, size_t len, struct word_hits *hits,
                 struct word_places *places)
 {
     struct scan s;
-    uint16_t symbol;
+    struct place p;
 
     /* Not the array of words: only what in_sentence has of it is read. */
     s.w = w;
@@ -296,8 +332,10 @@ void words_scan(const struct words *w, const char *text, size_t len, struct word
     s.in_sentence = (struct word_set){0};
     if (places)
         places->n = 0;
-    for (size_t at = 0, n; at < len; at += n)
-        switch (mark_at(text, len, at, &symbol, &n)) {
+    if (len == 0)
+        return;
+    for (place_at(&s, 0, &p); p.n > 0; place_next(&s, &p))
+        switch (place_mark(&p)) {
         case MARK_SENTENCE:
             end_sentence(&s);
             break;
@@ -311,7 +349,9 @@ void words_scan(const struct words *w, const char *text, size_t len, struct word
             close_brackets(&s);
             break;
         case MARK_NONE:
-            step_at(&s, at, symbol, n);
+            if (place_may_begin(&p, &w->trie))
+                words_at(&s, p.at);
+            s.step += is_step(p.symbol, symbol_is_latin(p.before));
             break;
         }
     end_sentence(&s);

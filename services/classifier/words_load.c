@@ -49,7 +49,7 @@ static bool add_word(struct words *w, uint16_t kind, const json_t *source, const
     word->kind = kind;
     word->len = (uint8_t)len;
     memcpy(word->text, json_string_value(source), len);
-    word->steps = (uint8_t)words_steps(word->text, 0, len);
+    word->steps = (uint8_t)words_steps(word->text, len);
     return true;
 }
 

@@ -38,7 +38,7 @@ struct words {
     struct trie trie, after; /* values: index of a word + 1 */
 };
 
-/* Chinese characters and Latin words that begin in the bytes from … to, as if nothing stood before them. */
-long words_steps(const char *text, size_t from, size_t to);
+/* How many Chinese characters and Latin words the text is. */
+long words_steps(const char *text, size_t len);
 
 #endif
