@@ -50,7 +50,7 @@ static inline uint32_t trie_pair(uint16_t first, uint16_t second)
     return (first * UINT32_C(0x9E3779B1) ^ second * UINT32_C(0x85EBCA6B)) >> (32 - TRIE_PAIR_BITS);
 }
 
-static inline bool trie_has_pair(const struct trie *t, uint32_t pair)
+static inline uint64_t trie_has_pair(const struct trie *t, uint32_t pair)
 {
     return t->pairs[pair / 64] >> pair % 64 & 1;
 }
@@ -58,7 +58,8 @@ static inline bool trie_has_pair(const struct trie *t, uint32_t pair)
 /* May a word begin with these two? False: none does. `second` is 0 at the text's end. */
 static inline bool trie_may_begin(const struct trie *t, uint16_t first, uint16_t second)
 {
-    return trie_has_pair(t, trie_pair(first, second)) | trie_has_pair(t, trie_pair(first, 0));
+    /* Both are looked at, for one branch is easier foreseen than two. */
+    return (trie_has_pair(t, trie_pair(first, second)) | trie_has_pair(t, trie_pair(first, 0))) > 0;
 }
 
 static inline uint32_t trie_key(uint16_t node, uint16_t symbol)
