@@ -9,13 +9,29 @@
 #define VALUE_CHARS_MAX 400
 #define TEXT_BYTES_MAX  16000 /* 4000 characters */
 
+/* What the text model says, worked out when the first rule asks: most reports have their category by then. */
+struct lazy_model {
+    bool is_read;
+    struct model_answer answer;
+};
+
 struct work {
     const struct policy *policy;
     const struct classify_input *in;
+    struct lazy_model *model;
     struct predicate_input view;
     struct arena *arena;
     struct incident_classified *ret;
 };
+
+/* What is read of a text, in the lists' characters; returns its bytes. */
+static size_t normalise(const struct policy *policy, const char *text, char ret[TEXT_BYTES_MAX])
+{
+    size_t len = strnlen(text, TEXT_BYTES_MAX);
+
+    words_normalise(policy->words, text, len, ret);
+    return len;
+}
 
 /* Texts that say what happened; measures and plans name what did not. */
 void classify_read(const struct policy *policy, const char *summary, const struct facts *facts,
@@ -26,20 +42,36 @@ void classify_read(const struct policy *policy, const char *summary, const struc
     char text[TEXT_BYTES_MAX];
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        size_t len = texts[i] ? strlen(texts[i]) : 0;
+        size_t len = texts[i] ? normalise(policy, texts[i], text) : 0;
 
         if (len == 0)
             continue;
-        if (len > sizeof(text))
-            len = sizeof(text);
-        words_normalise(policy->words, texts[i], len, text);
         words_scan(policy->words, text, len, &in->hits, &places);
         figures_scan(policy->figures, text, len, &places, &in->said);
-        if (!policy->model || in->has_model)
-            continue;
-        model_read(policy->model, text, len, &in->model);
-        in->has_model = true;
+        if (!in->first_text)
+            in->first_text = texts[i];
     }
+    for (size_t i = 0; i < figures_count(policy->figures); i++) {
+        struct figure *f = &in->said.figures[i];
+
+        if (!f->is_told)
+            continue;
+        f->at_least = floor(f->at_least);
+        f->at_most = ceil(f->at_most);
+    }
+}
+
+static double model_probability(const struct work *w, size_t category)
+{
+    char text[TEXT_BYTES_MAX];
+
+    if (!w->policy->model || !w->in->first_text)
+        return 0; /* less than any that counts */
+    if (!w->model->is_read)
+        model_read(w->policy->model, text, normalise(w->policy, w->in->first_text, text),
+                   &w->model->answer);
+    w->model->is_read = true;
+    return w->model->answer.probability[category];
 }
 
 static bool is_found(const void *ctx, size_t id)
@@ -47,19 +79,17 @@ static bool is_found(const void *ctx, size_t id)
     const struct work *w = ctx;
 
     if (id >= POLICY_MODEL_IDS)
-        return w->in->has_model &&
-               w->in->model.probability[id - POLICY_MODEL_IDS] >= w->policy->model_sure;
-    return w->in->hits.hits[id].n > 0;
+        return model_probability(w, id - POLICY_MODEL_IDS) >= w->policy->model_sure;
+    return words_found(&w->in->hits, id);
 }
 
-/* In whole numbers, as they are explained. */
 static bool is_said(const void *ctx, size_t id, double *ret_least, double *ret_most)
 {
     const struct work *w = ctx;
     const struct figure *f = &w->in->said.figures[id];
 
-    *ret_least = floor(f->at_least);
-    *ret_most = ceil(f->at_most);
+    *ret_least = f->at_least;
+    *ret_most = f->at_most;
     return f->is_told;
 }
 
@@ -87,13 +117,16 @@ static size_t cut_chars(const char *text, size_t len, size_t chars)
     return at;
 }
 
-static void write_words(struct buf *ret, const struct word_hit *hit)
+static void write_words(struct buf *ret, const struct work *w, size_t id)
 {
+    const char *words[WORD_TOGETHER_MAX];
+    size_t n = words_explain(w->policy->words, &w->in->hits, id, words);
+
     buf_char(ret, '[');
-    for (size_t i = 0; i < hit->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (i > 0)
             buf_char(ret, ',');
-        buf_json(ret, hit->words[i]);
+        buf_json(ret, words[i]);
     }
     buf_char(ret, ']');
 }
@@ -111,9 +144,9 @@ static void write_value(struct buf *ret, const struct work *w, const struct pred
     case PREDICATE_FOUND:
         if (read->id >= POLICY_MODEL_IDS)
             buf_printf(ret, "{\"probability\":%.2f}",
-                       w->in->model.probability[read->id - POLICY_MODEL_IDS]);
+                       model_probability(w, read->id - POLICY_MODEL_IDS));
         else
-            write_words(ret, &w->in->hits.hits[read->id]);
+            write_words(ret, w, read->id);
         break;
     case PREDICATE_RANGE:
         (void)is_said(w, read->id, &least, &most);
@@ -462,7 +495,8 @@ bool classify(const struct policy *policy, const struct classify_input *in, stru
     const struct grading body = {.summary = in->summary,
                                  .facts = (struct facts *)(uintptr_t)in->facts,
                                  .profile = (struct profile *)(uintptr_t)in->profile};
-    struct work w = {.policy = policy, .in = in, .arena = arena, .ret = ret};
+    struct lazy_model model = {0};
+    struct work w = {.policy = policy, .in = in, .model = &model, .arena = arena, .ret = ret};
 
     w.view =
         (struct predicate_input){.body = &body, .ctx = &w, .found = is_found, .range = is_said};

@@ -29,9 +29,9 @@ struct classify_input {  /* all borrowed */
     const struct profile *profile; /* NULL: not known */
     int64_t reported_at;           /* ms since 1970 UTC: the rules that were in force then count */
     struct word_hits hits;         /* of the texts: classify_read() */
-    struct figure_hits said;
-    struct model_answer model; /* of the first text that was read */
-    bool has_model;
+    struct figure_hits said;       /* in whole numbers */
+    const char *
+        first_text; /* that was read: the text model is asked about it, if a rule asks for the model */
 };
 
 /* Adds what the texts of a report or a supplement say. */

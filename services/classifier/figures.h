@@ -11,6 +11,8 @@
  * is told as that figure as near by is not this one. "void": lists that make it none in its
  * sentence ("没有转账"). Several mentions: at least the greatest, at most all together. From … until, told by the clock ("14:07 … 到22:00恢复"), is a number of minutes.
  *
+ * Files       units.c: what numbers count. numbers.c: the numbers of a text, with quantity.c (as people write them) and daytime.c (by the clock).
+ *             figures.c: which figure a number is.
  * Threads     struct figures is immutable after figures_load(): any thread.
  * Ownership   Borrows the words and the source document.
  * Bounds      FIGURES_MAX figures; 32 numbers and 128 looks a text: when there are more, or one that is not understood, nothing is ruled out (at_most is

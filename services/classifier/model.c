@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/ascii.h"
+
 #define MAGIC "TBMODEL1"
 
 struct text_model {
@@ -20,68 +22,81 @@ void text_model_free(struct text_model *m)
 /* --- n-grams --- */
 
 /* One character as the model sees it: its bytes; returns how many of the text it takes. */
-static size_t character(const char *text, size_t len, size_t at, unsigned char ret[4],
-                        size_t *ret_n)
+struct character {
+    unsigned char bytes[4];
+    size_t n;
+};
+
+static inline size_t character(const char *text, size_t len, size_t at, struct character *ret)
 {
     unsigned char c = (unsigned char)text[at];
-    size_t n = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4, to = at + n < len ? at + n : len;
+    size_t n = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
 
-    *ret_n = to - at;
-    memcpy(ret, text + at, to - at);
-    if (c >= 'A' && c <= 'Z')
-        ret[0] = (unsigned char)(c - 'A' + 'a');
-    else if (c >= '0' && c <= '9')
-        ret[0] = '0';
+    ret->n = n < len - at ? n : len - at;
+    for (size_t i = 0; i < ret->n; i++)
+        ret->bytes[i] = (unsigned char)text[at + i];
+    if (ascii_is_digit(text[at]))
+        ret->bytes[0] = '0';
     else if (c == '\n' || c == '\t' || c == '\r')
-        ret[0] = ' ';
-    return to;
+        ret->bytes[0] = ' ';
+    else
+        ret->bytes[0] = (unsigned char)ascii_lower(text[at]);
+    return at + ret->n;
 }
 
 /* FNV-1a, mixed once more. */
-static uint32_t absorb(uint32_t h, const unsigned char *bytes, size_t n)
+static inline uint32_t absorb(uint32_t h, const struct character *c)
 {
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ bytes[i]) * UINT32_C(16777619);
+    for (size_t i = 0; i < c->n; i++)
+        h = (h ^ c->bytes[i]) * UINT32_C(16777619);
     return h;
 }
 
-static size_t bucket_of(uint32_t h)
+static inline size_t bucket_of(uint32_t h)
 {
     h ^= h >> 15;
     h *= UINT32_C(0x85EBCA6B);
     return (h ^ h >> 16) % MODEL_BUCKETS;
 }
 
-size_t model_grams(const char *text, size_t len, model_gram_fn *fn, void *ctx)
+/* In the caller, so that fn is no call where it is known. Each character is read once: the window has it and those behind it. */
+static inline __attribute__((always_inline)) size_t each_gram(const char *text, size_t len,
+                                                              model_gram_fn *fn, void *ctx)
 {
-    unsigned char bytes[4];
-    size_t grams = 0, n;
+    struct character window[MODEL_GRAM_MAX];
+    size_t grams = 0, at = 0, n = 0;
 
     if (len > MODEL_TEXT_BYTES_MAX)
         len = MODEL_TEXT_BYTES_MAX;
-    for (size_t at = 0, next; at < len; at = next) {
-        uint32_t h = absorb(UINT32_C(2166136261), NULL, 0);
-        size_t to = at;
+    for (size_t first = 0;; first++, n--) {
+        uint32_t h = UINT32_C(2166136261);
 
-        for (int i = 0; i < MODEL_GRAM_MAX && to < len; i++) {
-            to = character(text, len, to, bytes, &n);
-            h = absorb(h, bytes, n);
+        for (; n < MODEL_GRAM_MAX && at < len; n++)
+            at = character(text, len, at, &window[(first + n) % MODEL_GRAM_MAX]);
+        if (n == 0)
+            return grams;
+        for (size_t i = 0; i < n; i++) {
+            h = absorb(h, &window[(first + i) % MODEL_GRAM_MAX]);
             fn(ctx, bucket_of(h));
-            grams++;
         }
-        next = character(text, len, at, bytes, &n);
+        grams += n;
     }
-    return grams;
+}
+
+size_t model_grams(const char *text, size_t len, model_gram_fn *fn, void *ctx)
+{
+    return each_gram(text, len, fn, ctx);
 }
 
 /* --- reading --- */
 
 struct sum {
     const struct text_model *model;
-    long of[MODEL_CATEGORIES];
+    int32_t of
+        [MODEL_CATEGORIES]; /* 127 each of at most MODEL_GRAM_MAX * MODEL_TEXT_BYTES_MAX n-grams: far below its end */
 };
 
-static void add_gram(void *ctx, size_t bucket)
+static inline void add_gram(void *ctx, size_t bucket)
 {
     struct sum *sum = ctx;
 
@@ -93,7 +108,7 @@ static void add_gram(void *ctx, size_t bucket)
 void model_read(const struct text_model *m, const char *text, size_t len, struct model_answer *ret)
 {
     struct sum sum = {.model = m};
-    double norm = sqrt((double)model_grams(text, len, add_gram, &sum)), total = 0;
+    double norm = sqrt((double)each_gram(text, len, add_gram, &sum)), total = 0;
 
     for (size_t c = 0; c < MODEL_CATEGORIES; c++) {
         double x =

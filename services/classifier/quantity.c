@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "common/base/cleanup.h"
+#include "services/classifier/spot.h"
 
 #define VALUE_MAX 1e15
+#define SIGN_LEN  3 /* bytes of a Chinese numeral */
 
 enum near { NEAR_IT, NEAR_ABOVE, NEAR_AT_LEAST, NEAR_BELOW_IT, NEAR_UNDER };
 
@@ -15,15 +17,52 @@ struct cursor {
     size_t len, at;
 };
 
-static char lower(char c)
+/* What begins with a symbol; most begin nothing, and no word of these tables is looked for there. */
+#define NEAR    0x01 /* a word before a number: near_words */
+#define SEVERAL 0x02
+#define NUMBER  0x04
+#define HALF    0x08
+#define TIMES   0x10 /* multipliers */
+#define MORE    0x20 /* "30多万" */
+
+// clang-format off
+static const uint8_t begins[0xA000] = {
+    ['0' ... '9'] = NUMBER, ['+'] = MORE,
+    ['a'] = NEAR | SEVERAL | NUMBER, ['b'] = TIMES, ['c'] = NEAR, ['d'] = SEVERAL, ['e'] = NUMBER,
+    ['f'] = NEAR | NUMBER, ['h'] = SEVERAL | TIMES, ['k'] = TIMES, ['l'] = NEAR,
+    ['m'] = NEAR | SEVERAL | TIMES, ['n'] = NEAR | NUMBER, ['o'] = NEAR | NUMBER, ['r'] = NEAR,
+    ['s'] = NEAR | SEVERAL | NUMBER, ['t'] = SEVERAL | NUMBER | TIMES, ['u'] = NEAR, ['w'] = TIMES,
+    [L'上'] = NEAR, [L'不'] = NEAR, [L'低'] = NEAR, [L'大'] = NEAR, [L'将'] = NEAR, [L'少'] = NEAR,
+    [L'接'] = NEAR, [L'突'] = NEAR, [L'约'] = NEAR, [L'至'] = NEAR, [L'超'] = NEAR, [L'近'] = NEAR,
+    [L'逾'] = NEAR, [L'好'] = SEVERAL, [L'数'] = SEVERAL, [L'几'] = SEVERAL | MORE, [L'余'] = MORE,
+    [L'多'] = MORE, [L'来'] = MORE, [L'半'] = HALF, [L'〇'] = NUMBER, [L'零'] = NUMBER,
+    [L'一'] = NUMBER, [L'二'] = NUMBER, [L'两'] = NUMBER, [L'三'] = NUMBER, [L'四'] = NUMBER,
+    [L'五'] = NUMBER, [L'六'] = NUMBER, [L'七'] = NUMBER, [L'八'] = NUMBER, [L'九'] = NUMBER,
+    [L'十'] = NUMBER | TIMES, [L'百'] = NUMBER | TIMES, [L'千'] = NUMBER | TIMES, [L'万'] = TIMES,
+    [L'亿'] = TIMES,
+};
+// clang-format on
+
+static unsigned begins_with(uint16_t symbol)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (symbol < ARRAY_LEN(begins))
+        return begins[symbol];
+    return symbol >= 0xFF10 && symbol <= 0xFF19 ? NUMBER : 0; /* full-width digits */
 }
 
-static bool is_letter(char c)
+bool quantity_may_begin(uint16_t symbol)
 {
-    c = lower(c);
-    return c >= 'a' && c <= 'z';
+    return begins_with(symbol) & (NEAR | SEVERAL | NUMBER | HALF);
+}
+
+static bool may_be(const struct cursor *c, unsigned what)
+{
+    uint16_t symbol;
+
+    if (c->at >= c->len)
+        return false;
+    (void)symbol_at(c->text, c->len, c->at, &symbol);
+    return begins_with(symbol) & what;
 }
 
 /* A digit, also a full-width one: how many bytes it has; 0: none. */
@@ -51,17 +90,16 @@ static void skip_blanks(struct cursor *c)
 /* Takes the word when it stands here; one of Latin letters must end here, too. */
 static bool take(struct cursor *c, const char *word)
 {
-    size_t n = strlen(word);
-
-    if (n > c->len - c->at)
+    if (!spot_has(c->text, c->len, c->at, word))
         return false;
-    for (size_t i = 0; i < n; i++)
-        if (lower(c->text[c->at + i]) != word[i])
-            return false;
-    if (is_letter(word[n - 1]) && c->at + n < c->len && is_letter(c->text[c->at + n]))
-        return false;
-    c->at += n;
+    c->at += strlen(word);
     return true;
+}
+
+/* Of a word that could stand here: most of a table have another. */
+static char first_byte(const struct cursor *c)
+{
+    return c->at < c->len ? ascii_lower(c->text[c->at]) : '\0';
 }
 
 /* --- how near: words before and behind the number; longer ones first --- */
@@ -71,7 +109,7 @@ struct near_word {
     enum near near;
 };
 
-static const struct near_word before[] = {
+static const struct near_word near_words[] = {
     {"超过", NEAR_ABOVE},
     {"突破", NEAR_ABOVE},
     {"超", NEAR_ABOVE},
@@ -118,8 +156,10 @@ static const struct near_word behind_unit[] = {
 
 static bool take_near(struct cursor *c, const struct near_word *words, size_t n, enum near *ret)
 {
+    char first = first_byte(c);
+
     for (size_t i = 0; i < n; i++)
-        if (take(c, words[i].word)) {
+        if (words[i].word[0] == first && take(c, words[i].word)) {
             *ret = words[i].near;
             return true;
         }
@@ -129,7 +169,12 @@ static bool take_near(struct cursor *c, const struct near_word *words, size_t n,
 /* "三十多万", "十余", "40+" */
 static bool take_more(struct cursor *c)
 {
-    return take(c, "多") || take(c, "余") || take(c, "来") || take(c, "几") || take(c, "+");
+    uint16_t symbol;
+
+    if (!may_be(c, MORE))
+        return false;
+    c->at += symbol_at(c->text, c->len, c->at, &symbol);
+    return true;
 }
 
 /* --- numbers --- */
@@ -139,15 +184,21 @@ struct numeral {
     double value;
 };
 
-static const struct numeral digits[] = {
-    {"零", 0}, {"〇", 0}, {"一", 1}, {"二", 2}, {"两", 2}, {"三", 3},
-    {"四", 4}, {"五", 5}, {"六", 6}, {"七", 7}, {"八", 8}, {"九", 9},
+enum sign_kind { SIGN_DIGIT, SIGN_TEN, SIGN_MYRIAD };
+
+static const struct sign {
+    uint16_t symbol;
+    enum sign_kind kind;
+    double value;
+} signs[] = {
+    {L'零', SIGN_DIGIT, 0},    {L'〇', SIGN_DIGIT, 0},    {L'一', SIGN_DIGIT, 1},
+    {L'二', SIGN_DIGIT, 2},    {L'两', SIGN_DIGIT, 2},    {L'三', SIGN_DIGIT, 3},
+    {L'四', SIGN_DIGIT, 4},    {L'五', SIGN_DIGIT, 5},    {L'六', SIGN_DIGIT, 6},
+    {L'七', SIGN_DIGIT, 7},    {L'八', SIGN_DIGIT, 8},    {L'九', SIGN_DIGIT, 9},
+    {L'十', SIGN_TEN, 10},     {L'百', SIGN_TEN, 100},    {L'千', SIGN_TEN, 1000},
+    {L'万', SIGN_MYRIAD, 1e4}, {L'亿', SIGN_MYRIAD, 1e8},
 };
-static const struct numeral tens[] = {{"十", 10}, {"百", 100}, {"千", 1000}};
-static const struct numeral myriads[] = {
-    {"万", 1e4},
-    {"亿", 1e8},
-};
+
 static const struct numeral english[] = {
     {"a dozen", 12}, {"one", 1},     {"two", 2},     {"three", 3},  {"four", 4},   {"five", 5},
     {"six", 6},      {"seven", 7},   {"eight", 8},   {"nine", 9},   {"ten", 10},   {"eleven", 11},
@@ -178,8 +229,10 @@ static const struct numeral multipliers[] = {
 
 static bool take_numeral(struct cursor *c, const struct numeral *list, size_t n, double *ret)
 {
+    char first = first_byte(c);
+
     for (size_t i = 0; i < n; i++)
-        if (take(c, list[i].text)) {
+        if (list[i].text[0] == first && take(c, list[i].text)) {
             *ret = list[i].value;
             return true;
         }
@@ -229,26 +282,59 @@ static bool take_figures(struct cursor *c, double *ret)
     return *ret <= VALUE_MAX;
 }
 
+/* The Chinese numeral here; NULL: none. */
+static const struct sign *sign_at(const struct cursor *c)
+{
+    uint16_t symbol;
+
+    if (!may_be(c, NUMBER | TIMES))
+        return NULL;
+    (void)symbol_at(c->text, c->len, c->at, &symbol);
+    for (size_t i = 0; i < ARRAY_LEN(signs); i++)
+        if (signs[i].symbol == symbol)
+            return &signs[i];
+    return NULL;
+}
+
+static bool take_myriad(struct cursor *c, double *ret)
+{
+    const struct sign *sign = sign_at(c);
+
+    if (!sign || sign->kind != SIGN_MYRIAD)
+        return false;
+    *ret = sign->value;
+    c->at += SIGN_LEN;
+    return true;
+}
+
 /* "一百二十万", "十二", "两千零五": of each section its digit times its ten; 万 and 亿 close a section. */
 static bool take_chinese(struct cursor *c, double *ret)
 {
-    double total = 0, section = 0, digit = -1, value;
+    double total = 0, section = 0, digit = -1;
     size_t from = c->at;
 
     for (;;) {
-        if (TAKE_NUMERAL(c, digits, &value)) {
-            digit = digit > 0 ? digit * 10 + value : value; /* "一二三" as it is dialled */
-        } else if (TAKE_NUMERAL(c, tens, &value)) {
-            section += (digit < 0 ? 1 : digit) * value;
+        const struct sign *sign = sign_at(c);
+
+        if (!sign || (sign->kind == SIGN_MYRIAD && c->at == from))
+            break;
+        switch (sign->kind) {
+        case SIGN_DIGIT: /* "一二三" as it is dialled */
+            digit = digit > 0 ? digit * 10 + sign->value : sign->value;
+            break;
+        case SIGN_TEN:
+            section += (digit < 0 ? 1 : digit) * sign->value;
             digit = -1;
-        } else if (c->at > from && TAKE_NUMERAL(c, myriads, &value)) {
+            break;
+        case SIGN_MYRIAD:
             section += digit > 0 ? digit : 0;
-            total = value > 1e4 ? (total + section) * value : total + section * value;
+            total =
+                sign->value > 1e4 ? (total + section) * sign->value : total + section * sign->value;
             section = 0;
             digit = -1;
-        } else {
             break;
         }
+        c->at += SIGN_LEN;
         if (total > VALUE_MAX || section > VALUE_MAX || digit > VALUE_MAX)
             return false;
     }
@@ -303,7 +389,7 @@ static bool take_multiplier(struct cursor *c, double *ret)
     size_t from = c->at;
 
     skip_blanks(c);
-    if (TAKE_NUMERAL(c, multipliers, ret))
+    if (may_be(c, TIMES) && TAKE_NUMERAL(c, multipliers, ret))
         return true;
     c->at = from;
     return false;
@@ -314,7 +400,7 @@ static bool read_several(struct cursor *c, struct quantity *ret)
 {
     double unit, more;
 
-    if (!TAKE_NUMERAL(c, several, &unit))
+    if (!may_be(c, SEVERAL) || !TAKE_NUMERAL(c, several, &unit))
         return false;
     while (take_multiplier(c, &more))
         unit *= more;
@@ -332,7 +418,7 @@ static bool read_part(struct cursor *c, double *ret, bool *ret_more)
     if (digit_at(c, c->at, &unused) > 0) {
         if (!take_figures(c, ret))
             return false;
-    } else if (!take_chinese(c, ret) && !TAKE_NUMERAL(c, english, ret)) {
+    } else if (!take_chinese(c, ret) && !(may_be(c, NUMBER) && TAKE_NUMERAL(c, english, ret))) {
         return false;
     }
     *ret_more = take_more(c);
@@ -367,35 +453,12 @@ static bool read_number(struct cursor *c, bool has_near, double *ret, bool *ret_
     if (take(c, "半"))
         return true;
     if (!read_part(c, ret, ret_more))
-        return has_near && TAKE_NUMERAL(c, myriads, ret);
+        return has_near && take_myriad(c, ret);
     if (!*ret_more)
         read_rest(c, ret);
     if (take(c, "个半"))
         *ret += 0.5;
     return *ret <= VALUE_MAX;
-}
-
-/* Can a number, or a word before one, begin with this character? Most do not. */
-static bool may_begin(const char *text, size_t len, size_t at)
-{
-    const unsigned char *c = (const unsigned char *)text + at;
-
-    if (c[0] < 0x80)
-        return strchr("0123456789acdefhlmnorstuACDEFHLMNORSTU", c[0]) && c[0] != '\0';
-    if (len - at < 3 || (c[0] & 0xF0) != 0xE0)
-        return false;
-    // clang-format off
-    switch ((c[0] & 0x0F) << 12 | (c[1] & 0x3F) << 6 | (c[2] & 0x3F)) {
-    case L'〇': case L'一': case L'七': case L'万': case L'三': case L'上': case L'不':
-    case L'两': case L'九': case L'二': case L'五': case L'亿': case L'低': case L'八':
-    case L'六': case L'几': case L'十': case L'千': case L'半': case L'四': case L'大':
-    case L'好': case L'将': case L'少': case L'接': case L'数': case L'百': case L'突':
-    case L'约': case L'至': case L'超': case L'近': case L'逾': case L'零':
-        return true;
-    default:
-        return c[0] == 0xEF; /* full-width digits */
-    }
-    // clang-format on
 }
 
 bool quantity_read(const char *text, size_t len, size_t at, struct quantity *ret)
@@ -405,9 +468,9 @@ bool quantity_read(const char *text, size_t len, size_t at, struct quantity *ret
     bool has_near, more;
     double value;
 
-    if (at >= len || !may_begin(text, len, at))
+    if (!may_be(&c, NEAR | SEVERAL | NUMBER | HALF))
         return false;
-    has_near = take_near(&c, before, ARRAY_LEN(before), &near);
+    has_near = may_be(&c, NEAR) && take_near(&c, near_words, ARRAY_LEN(near_words), &near);
     skip_blanks(&c);
     if (!read_several(&c, ret)) {
         if (!read_number(&c, has_near, &value, &more))

@@ -16,11 +16,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct quantity {
     double at_least, at_most;
     size_t end; /* behind the number, its multiplier and what says how near it is */
 };
+
+/* Can a number, or a word before one, begin with the symbol (symbol.h)? Most do not. */
+bool quantity_may_begin(uint16_t symbol);
 
 /* Is there a number (or a word such as "超过" before one) at `at`, the first byte of a character? */
 bool quantity_read(const char *text, size_t len, size_t at, struct quantity *ret);

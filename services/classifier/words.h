@@ -12,8 +12,9 @@
  *             ("未打补丁导致感染"), but not of a "nothing_found". "never" words only look like a denial ("未授权", "无锡"). Brackets are a clause
  *             of their own, behind which the one around them goes on; "、" ends none.
  * Case        Latin letters without case, Latin words whole.
+ * Files       words_load.c reads the lists, trie.c is the automaton, words.c scans, symbol.h has the marks.
  * Threads     struct words is immutable after words_load(): any thread.
- * Ownership   Hits borrow the words of struct words, which borrows nothing.
+ * Ownership   struct words borrows nothing. Hits name its words by number: they mean something to the same struct words only.
  * Bounds      WORD_IDS_MAX lists and combinations, WORDS_MAX words, WORD_MAX_BYTES each. Scanning allocates nothing and is linear in the text.
  * Errors      ERR_CONFIG with the place.
  */
@@ -35,13 +36,16 @@
 
 struct words;
 
-/* The words that were found for one list or combination; n = 0: none. */
-struct word_hit {
-    const char *words[WORD_TOGETHER_MAX];
-    size_t n;
+/* Lists and combinations, a bit for each. */
+#define WORD_SET_BITS 64
+struct word_set {
+    uint64_t bits[WORD_IDS_MAX / WORD_SET_BITS];
 };
+
+/* What was found, and of each list and combination that was found its words, for words_explain(). */
 struct word_hits {
-    struct word_hit hits[WORD_IDS_MAX];
+    struct word_set found;
+    uint16_t words[WORD_IDS_MAX][WORD_TOGETHER_MAX]; /* index; only of what was found */
 };
 
 /* Where the words of lists stand in a text, in its order; the first WORD_PLACES_MAX of them. */
@@ -70,12 +74,45 @@ void words_normalise(const struct words *w, const char *text, size_t len, char *
 void words_scan(const struct words *w, const char *text, size_t len, struct word_hits *hits,
                 struct word_places *places);
 
-/* Does the list, or each of a combination, stand in the bytes from … to? */
-bool words_stand(const struct words *w, const struct word_places *places, size_t id, size_t from,
-                 size_t to);
+/* The words that a list or combination was found by; returns how many, 0: it was not found. */
+size_t words_explain(const struct words *w, const struct word_hits *hits, size_t id,
+                     const char *ret[WORD_TOGETHER_MAX]);
 
-/* Is there a mark that ends a clause or a sentence, or a bracket, at `at`? *ret_len: its bytes. */
-enum words_stop { STOP_NONE, STOP_OPEN, STOP_CLOSE, STOP_CLAUSE, STOP_SENTENCE };
-enum words_stop words_stop_at(const char *text, size_t len, size_t at, size_t *ret_len);
+/* The lists that stand in the bytes from … to, and the combinations of which each does. */
+void words_stand(const struct words *w, const struct word_places *places, size_t from, size_t to,
+                 struct word_set *ret);
+
+static inline void word_set_add(struct word_set *set, size_t id)
+{
+    set->bits[id / WORD_SET_BITS] |= UINT64_C(1) << id % WORD_SET_BITS;
+}
+
+static inline bool word_set_has(const struct word_set *set, size_t id)
+{
+    return set->bits[id / WORD_SET_BITS] >> id % WORD_SET_BITS & 1;
+}
+
+/* Are all of `part` in the set? */
+static inline bool word_set_covers(const struct word_set *set, const struct word_set *part)
+{
+    for (size_t i = 0; i < ARRAY_LEN(set->bits); i++)
+        if (part->bits[i] & ~set->bits[i])
+            return false;
+    return true;
+}
+
+/* Is any of them in both? */
+static inline bool word_set_meets(const struct word_set *a, const struct word_set *b)
+{
+    for (size_t i = 0; i < ARRAY_LEN(a->bits); i++)
+        if (a->bits[i] & b->bits[i])
+            return true;
+    return false;
+}
+
+static inline bool words_found(const struct word_hits *hits, size_t id)
+{
+    return word_set_has(&hits->found, id);
+}
 
 #endif

@@ -49,6 +49,23 @@ static json_t *read_facts(struct facts *ret, const uint8_t *data, size_t size, s
     return NULL;
 }
 
+/* Places are in the text's order, and what was found has its words; a combination has one for each of its lists. */
+static void check_words(const struct word_hits *hits, const struct word_places *places, size_t size)
+{
+    const char *words[WORD_TOGETHER_MAX];
+
+    for (size_t i = 0; i < places->n; i++)
+        require(places->places[i].at < size && words_found(hits, places->places[i].list) &&
+                (i == 0 || places->places[i].at >= places->places[i - 1].at));
+    for (size_t id = 0; id < words_count(deployed()->words); id++) {
+        size_t n = words_explain(deployed()->words, hits, id, words);
+
+        require((n > 0) == words_found(hits, id));
+        for (size_t i = 0; i < n; i++)
+            require(words[i][0] != '\0');
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     AUTO(auto_json) json_t *doc = NULL;
@@ -68,6 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_init(&arena, 2 * CLASSIFY_ARENA_MAX_BYTES);
     arena_init(&shape_arena, (size_t)64 * 1024 * 1024);
     words_scan(deployed()->words, (const char *)data, size, &in.hits, &places);
+    check_words(&in.hits, &places, size);
     figures_scan(deployed()->figures, (const char *)data, size, &places, &in.said);
     for (size_t i = 0; i < figures_count(deployed()->figures); i++)
         require(in.said.figures[i].at_least <= in.said.figures[i].at_most);

@@ -91,7 +91,7 @@ static void check(void **state)
 
     words_scan(w, row->text, strlen(row->text), &hits, NULL);
     assert_true(words_find(w, row->list, &id));
-    assert_int_equal(hits.hits[id].n > 0, row->want);
+    assert_int_equal(words_found(&hits, id), row->want);
 }
 
 static void traditional_characters_are_read(void **state)
@@ -135,17 +135,19 @@ static void hits_name_the_words(void **state)
     AUTO(auto_words) struct words *w = load();
     struct word_hits hits = {0};
     const char text[] = "客户资料外泄,后来又泄露", more[] = "another leak";
+    const char *words[WORD_TOGETHER_MAX];
     size_t unused;
 
     (void)state;
     words_scan(w, text, strlen(text), &hits, NULL);
     words_scan(w, more, strlen(more), &hits, NULL); /* adds, and keeps what was there */
-    assert_int_equal(hits.hits[0].n, 1);
-    assert_string_equal(hits.hits[0].words[0], "外泄");
+    assert_int_equal(words_explain(w, &hits, 0, words), 1);
+    assert_string_equal(words[0], "外泄");
     assert_string_equal(words_name(w, 4), "customer_leak");
-    assert_int_equal(hits.hits[4].n, 2);
-    assert_string_equal(hits.hits[4].words[0], "客户资料");
-    assert_string_equal(hits.hits[4].words[1], "外泄");
+    assert_int_equal(words_explain(w, &hits, 4, words), 2);
+    assert_string_equal(words[0], "客户资料");
+    assert_string_equal(words[1], "外泄");
+    assert_int_equal(words_explain(w, &hits, 2, words), 0); /* trojan */
     assert_null(words_name(w, words_count(w)));
     assert_false(words_find(w, "nothing", &unused));
 }
@@ -162,7 +164,61 @@ static void a_text_is_read_once(void **state)
     for (size_t i = 0; i < 100000; i++)
         memcpy(text + i * 12, "没有泄露", 12);
     words_scan(w, text, 1200000, &hits, NULL);
-    assert_int_equal(hits.hits[0].n, 0);
+    assert_false(words_found(&hits, 0));
+}
+
+static void places_are_in_the_texts_order(void **state)
+{
+    AUTO(auto_words) struct words *w = load();
+    struct word_hits hits = {0};
+    struct word_places places;
+    struct word_set stand;
+    const char text[] = "客户资料外泄,未发现木马,木马泄露";
+
+    (void)state;
+    words_scan(w, text, strlen(text), &hits, &places);
+    assert_int_equal(places.n, 4); /* the first 木马 is denied */
+    for (size_t i = 1; i < places.n; i++)
+        assert_true(places.places[i].at > places.places[i - 1].at);
+    words_stand(w, &places, 0, strlen("客户资料外泄"), &stand);
+    assert_true(word_set_has(&stand, 0) && word_set_has(&stand, 1) && word_set_has(&stand, 4));
+    assert_false(word_set_has(&stand, 2));
+    words_stand(w, &places, strlen("客户资料外泄"), strlen(text), &stand);
+    assert_true(word_set_has(&stand, 0) && word_set_has(&stand, 2));
+    assert_false(word_set_has(&stand, 1) || word_set_has(&stand, 4)); /* a part is missing */
+}
+
+/* As many words as a policy may have, each found and none taken for another. */
+static void every_word_of_many_is_found(void **state)
+{
+    AUTO(auto_json) json_t *source = json_loads(SOURCE, 0, NULL);
+    AUTO(auto_words) struct words *w = NULL;
+    json_t *list = json_array();
+    struct err err = {0};
+
+    (void)state;
+    for (int i = 0; i < 3500; i++) {
+        char word[16];
+
+        snprintf(word, sizeof(word), "w%03xz", i);
+        json_array_append_new(list, json_string(word));
+    }
+    json_object_set_new(json_object_get(source, "lists"), "many", list);
+    assert_ok(words_load(&w, source, &err), &err);
+    for (int i = 0; i < 4096; i++) {
+        struct word_hits hits = {0};
+        const char *words[WORD_TOGETHER_MAX];
+        char word[16];
+        size_t id = 0;
+
+        snprintf(word, sizeof(word), "W%03xz", i);
+        words_scan(w, word, strlen(word), &hits, NULL);
+        assert_true(words_find(w, "many", &id));
+        assert_int_equal(words_found(&hits, id), i < 3500);
+        assert_int_equal(words_explain(w, &hits, id, words), i < 3500);
+        if (i < 3500)
+            assert_string_equal(words[0] + 1, word + 1);
+    }
 }
 
 #define DENIAL                                                                                     \
@@ -211,5 +267,7 @@ int main(void)
     TEST_ADD(&list, a_bad_table_of_characters_is_refused);
     TEST_ADD(&list, hits_name_the_words);
     TEST_ADD(&list, a_text_is_read_once);
+    TEST_ADD(&list, places_are_in_the_texts_order);
+    TEST_ADD(&list, every_word_of_many_is_found);
     return test_run("classifier words", &list);
 }
