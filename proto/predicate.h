@@ -18,6 +18,7 @@
  * Ranges      A number that is not known exactly (at least, at most): lt le gt ge are known when all of it agrees.
  * Unknown     What is not there makes the comparison TRI_UNKNOWN, never false: unknown is not false. `exists` is always known. all, any and not are
  *             Kleene's. A regular expression that needs more than its bound of steps is unknown, too.
+ * Sharing     Predicates that are asked about one and the same input may share answers: equal parts of them are evaluated once.
  * Threads     A compiled predicate is immutable: any thread.
  * Named       {"is": …} is compiled as what it stands for.
  * Ownership   predicate_free() frees; nothing of the source JSON is kept. Shapes and tables of the view are static.
@@ -31,8 +32,9 @@
 
 #include "proto/shape.h"
 
-#define PREDICATE_NODES_MAX 1024
-#define PREDICATE_READS_MAX 16
+#define PREDICATE_NODES_MAX  1024
+#define PREDICATE_READS_MAX  16
+#define PREDICATE_SHARED_MAX 2048 /* different parts of all predicates that share */
 
 enum tri { TRI_FALSE, TRI_TRUE, TRI_UNKNOWN };
 
@@ -65,6 +67,8 @@ struct predicate_input {
     bool (*found)(const void *ctx, size_t id);
     bool (*range)(const void *ctx, size_t id, double *ret_least, double *ret_most);
     bool (*value)(const void *ctx, size_t id, int *ret);
+    uint8_t *
+        answers; /* of shared parts: PREDICATE_SHARED_MAX, zeroed for each input; NULL: nothing is shared */
 };
 
 /* What an evaluation looked at, each pointer once (borrowed from the predicate). */
@@ -93,7 +97,14 @@ DEFINE_AUTO(auto_predicate, struct predicate, predicate_free)
 #define PREDICATE_STEPS_MAX 200000
 bool predicate_can_hold(const struct predicate *p, const struct predicate *unless);
 
+/* Gives the parts of `p` numbers, equal parts of other predicates the same: `parts`, an object, remembers them from one call to the next. Parts beyond
+ * PREDICATE_SHARED_MAX are not shared. */
+bool predicate_share(struct predicate *p, json_t *parts, struct err *err) MUST_CHECK;
+
 enum tri predicate_eval(const struct predicate *p, const struct predicate_input *in,
                         struct predicate_reads *reads);
+
+/* The first field that an evaluation misses; NULL: none. Names of the view that are not there are not meant. */
+const char *predicate_first_missed(const struct predicate *p, const struct predicate_input *in);
 
 #endif

@@ -248,11 +248,14 @@ static enum tri eval_comparison(const struct predicate *p, const struct node *no
 }
 
 static enum tri eval(const struct predicate *p, size_t index, const struct predicate_input *in,
-                     struct predicate_reads *reads)
+                     struct predicate_reads *reads);
+
+static enum tri eval_part(const struct predicate *p, size_t index, const struct predicate_input *in,
+                          struct predicate_reads *reads)
 {
     const struct node *node = &p->nodes[index];
     enum tri decisive = node->op == OP_ALL ? TRI_FALSE : TRI_TRUE,
-             so_far = predicate_tri_not(decisive);
+             so_far = node->op == OP_ALL ? TRI_TRUE : TRI_FALSE;
 
     if (node->op == OP_NOT)
         return predicate_tri_not(eval(p, index + 1, in, reads));
@@ -269,8 +272,54 @@ static enum tri eval(const struct predicate *p, size_t index, const struct predi
     return so_far;
 }
 
+/* What was answered before is not asked again, unless it is to be told what it reads. */
+static enum tri eval(const struct predicate *p, size_t index, const struct predicate_input *in,
+                     struct predicate_reads *reads)
+{
+    uint8_t *answer = in->answers && !reads && p->nodes[index].shared
+                          ? &in->answers[p->nodes[index].shared]
+                          : NULL;
+    enum tri t;
+
+    if (answer && *answer)
+        return (enum tri)(*answer - 1);
+    t = eval_part(p, index, in, reads);
+    if (answer)
+        *answer = (uint8_t)(t + 1);
+    return t;
+}
+
 enum tri predicate_eval(const struct predicate *p, const struct predicate_input *in,
                         struct predicate_reads *reads)
 {
     return eval(p, 0, in, reads);
+}
+
+static const char *first_missed(const struct predicate *p, size_t index,
+                                const struct predicate_input *in)
+{
+    const struct node *node = &p->nodes[index];
+    enum tri decisive = node->op == OP_ALL ? TRI_FALSE : TRI_TRUE;
+
+    if (node->op == OP_NOT)
+        return first_missed(p, index + 1, in);
+    if (node->op != OP_ALL && node->op != OP_ANY) {
+        const char *at = node->source == PREDICATE_FIELD ? holder_of(node, in->body) : NULL;
+
+        return node->source == PREDICATE_FIELD && (!at || !has_field(node->field, at))
+                   ? node->pointer
+                   : NULL;
+    }
+    for (size_t i = index + 1; i < node->end; i = p->nodes[i].end) {
+        const char *missed = first_missed(p, i, in);
+
+        if (missed || eval(p, i, in, NULL) == decisive)
+            return missed;
+    }
+    return NULL;
+}
+
+const char *predicate_first_missed(const struct predicate *p, const struct predicate_input *in)
+{
+    return first_missed(p, 0, in);
 }

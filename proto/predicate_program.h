@@ -43,6 +43,8 @@ struct node {
     const struct enum_table *values_of; /* of an enum */
     size_t id;                          /* of a name */
     size_t value, values_n;             /* the operands, in `values` */
+    size_t
+        shared; /* the number that equal parts share, from 1; 0: not shared (predicate_share()) */
 };
 
 /* Nodes in prefix order: the children of node i begin at i + 1, each ends where the next begins. */

@@ -226,28 +226,18 @@ static bool is_missing(const struct work *w, const char *pointer, const char *re
                        struct missing **ret)
 {
     for (size_t i = 0; i < w->ret->missing_n; i++)
-        if (strcmp(w->ret->missing[i].pointer, pointer) == 0 &&
-            strcmp(w->ret->missing[i].regime, regime) == 0) {
+        if (w->ret->missing[i].regime == regime &&
+            strcmp(w->ret->missing[i].pointer, pointer) == 0) {
             *ret = &w->ret->missing[i];
             return true;
         }
     return false;
 }
 
-/* The first fact that the rule does not know; a word or a figure that was not said is nothing to ask for. */
-static const char *first_unknown(const struct predicate_reads *reads)
-{
-    for (size_t i = 0; i < reads->n; i++)
-        if (!reads->reads[i].is_known && reads->reads[i].source == PREDICATE_FIELD)
-            return reads->reads[i].pointer;
-    return NULL;
-}
-
 /* One entry for a fact and a regime: the next level that it could raise to. */
-static void add_missing(struct work *w, const struct regime *regime, const struct rule *rule,
-                        const struct predicate_reads *reads)
+static void add_missing(struct work *w, const struct regime *regime, const struct rule *rule)
 {
-    const char *pointer = first_unknown(reads);
+    const char *pointer = predicate_first_missed(rule->when, &w->view);
     struct missing *m = &w->ret->missing[w->ret->missing_n];
 
     if (!pointer)
@@ -269,7 +259,16 @@ static void add_missing(struct work *w, const struct regime *regime, const struc
 
 /* --- regimes --- */
 
-/* Evaluates once more those rules that are worth a word, now noting what they read. */
+/* Evaluates it once more, now noting what it reads. */
+static bool explain_rule(struct work *w, const struct regime *regime, const struct rule *rule)
+{
+    struct predicate_reads reads = {0};
+
+    predicate_eval(rule->when, &w->view, &reads);
+    return add_rule_reason(w, regime, rule, &reads);
+}
+
+/* The rules that are worth a word. */
 static bool explain(struct work *w, const struct regime *regime, const enum tri *tris,
                     const struct regime_grade *grade)
 {
@@ -281,14 +280,10 @@ static bool explain(struct work *w, const struct regime *regime, const enum tri 
             (rule->is_reportable && !(grade->has_reportable && grade->reportable));
         bool fired =
             tris[i] == TRI_TRUE && (gave_level || rule->is_reportable || rule->needs_human);
-        struct predicate_reads reads = {0};
 
-        if (!fired && !(tris[i] == TRI_UNKNOWN && could_raise))
-            continue;
-        predicate_eval(rule->when, &w->view, &reads);
-        if (!fired)
-            add_missing(w, regime, rule, &reads);
-        else if (!add_rule_reason(w, regime, rule, &reads))
+        if (tris[i] == TRI_UNKNOWN && could_raise)
+            add_missing(w, regime, rule);
+        else if (fired && !explain_rule(w, regime, rule))
             return false;
     }
     return true;
@@ -495,11 +490,12 @@ bool classify(const struct policy *policy, const struct classify_input *in, stru
     const struct grading body = {.summary = in->summary,
                                  .facts = (struct facts *)(uintptr_t)in->facts,
                                  .profile = (struct profile *)(uintptr_t)in->profile};
+    uint8_t answers[PREDICATE_SHARED_MAX] = {0};
     struct lazy_model model = {0};
     struct work w = {.policy = policy, .in = in, .model = &model, .arena = arena, .ret = ret};
 
-    w.view =
-        (struct predicate_input){.body = &body, .ctx = &w, .found = is_found, .range = is_said};
+    w.view = (struct predicate_input){
+        .body = &body, .ctx = &w, .found = is_found, .range = is_said, .answers = answers};
 
     ret->regimes_n = ret->reasons_n = ret->missing_n = 0;
     ret->regimes = arena_take(arena, POLICY_REGIMES_MAX * sizeof(*ret->regimes));

@@ -57,6 +57,7 @@ void policy_unref(struct policy *p)
     figures_free(p->figures);
     words_free(p->words);
     json_decref(p->docs);
+    json_decref(p->parts);
     arena_done(&p->arena);
     free(p);
 }
@@ -92,6 +93,8 @@ static bool compile(const struct policy *p, const char *member, const json_t *co
         return err_under(err, "%s", member);
     if (!predicate_can_hold(compiled, NULL))
         return err_at(err, member, "contradicts itself: it can never be true");
+    if (!predicate_share(compiled, p->parts, err))
+        return false;
     *ret = TAKE(compiled);
     return true;
 }
@@ -552,7 +555,8 @@ bool policy_load(struct policy **ret, const char *folder, struct err *err)
     atomic_init(&p->refs, 1);
     arena_init(&p->arena, ARENA_MAX_BYTES);
     p->docs = json_array();
-    if (!p->docs)
+    p->parts = json_object();
+    if (!p->docs || !p->parts)
         return err_memory(err);
     sha256_begin(&l.version);
     ok = load_all(&l, err);

@@ -92,6 +92,7 @@ struct policy {
     struct choice otherwise;
     struct regime regimes[POLICY_REGIMES_MAX];
     size_t regimes_n;
+    json_t *parts;      /* of the conditions, equal ones once: predicate_share() */
     json_t *docs;       /* the files: every text of the policy points into them */
     struct arena arena; /* what they decoded into */
 };
