@@ -280,7 +280,7 @@ static void merging_begin(struct merging *m, const struct case_file *c, const st
 
     *m = (struct merging){.c = c, .policy = policy, .arena = arena};
     m->in.facts = &m->facts;
-    m->in.reported_at = report ? report->occurred_at : 0;
+    m->in.discovered_at = report ? report->discovered_at : 0;
 }
 
 static bool merge_input(struct merging *m, size_t i, struct err *err)
@@ -439,7 +439,6 @@ static void fill_common(struct regrade *r, const struct case_file *c,
     body->answers_event_id = is_decided ? decision->id.text : NULL;
     body->profile = report->profile;
     SHAPE_SET(body, occurred_at, last_occurred_at(c));
-    SHAPE_SET(body, reported_at, report->occurred_at);
     SHAPE_SET(body, drill, report->drill);
     SHAPE_SET(body, discovered_at, report->discovered_at);
     SHAPE_SET(body, revision, (c->published.revision > 0 ? c->published.revision : 0) + 1);

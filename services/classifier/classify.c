@@ -289,9 +289,9 @@ static bool explain(struct work *w, const struct regime *regime, const enum tri 
     return true;
 }
 
-static bool is_in_force(const struct rule *rule, int64_t reported_at)
+static bool is_in_force(const struct rule *rule, int64_t discovered_at)
 {
-    return rule->from_ms <= reported_at && reported_at < rule->until_ms;
+    return rule->from_ms <= discovered_at && discovered_at < rule->until_ms;
 }
 
 /* The highest level that is proven; of rules that ask no person when `sure`. False: none. */
@@ -350,7 +350,7 @@ static bool count_otherwise(struct work *w, const struct regime *regime, struct 
 {
     const struct rule *rule = &regime->otherwise;
 
-    if (grade->has_level || !regime->has_otherwise || !is_in_force(rule, w->in->reported_at))
+    if (grade->has_level || !regime->has_otherwise || !is_in_force(rule, w->in->discovered_at))
         return true;
     grade->needs_human = grade->needs_human || rule->needs_human;
     if (rule->has_level)
@@ -364,7 +364,7 @@ static bool grade_regime(struct work *w, const struct regime *regime, struct reg
     enum level level;
 
     for (size_t i = 0; i < regime->rules_n; i++)
-        tris[i] = is_in_force(&regime->rules[i], w->in->reported_at)
+        tris[i] = is_in_force(&regime->rules[i], w->in->discovered_at)
                       ? predicate_eval(regime->rules[i].when, &w->view, NULL)
                       : TRI_FALSE;
     grade->regime = regime->id;

@@ -5,7 +5,7 @@
  *             its "otherwise". The text model is asked by the taxonomy's own rules, which come last.
  * Level       By regime the highest level whose rule is proven, else the regime's "otherwise", else none: it cannot be told. Over all regimes the
  *             highest; with none at all `general`, and a person has to look.
- * In force    Rules count for what was reported from their first to their last day. A regime that does not apply is not named.
+ * In force    Rules count for what was noticed from their first to their last day. A regime that does not apply is not named.
  * Abroad      A regime abroad says whether it has to be reported under it: yes, no (none of its rules can be true any more), or cannot be told.
  * Unknown     is not false: a rule that an unknown fact keeps open, and that would raise its regime's level, gives a `missing`.
  * Same input and same policy: the same decision, byte by byte. Adding a fact or a word never takes a proven rule back unless the rule says so.
@@ -27,7 +27,7 @@ struct classify_input {  /* all borrowed */
     const char *summary; /* NULL: none */
     const struct facts *facts;
     const struct profile *profile; /* NULL: not known */
-    int64_t reported_at;           /* ms since 1970 UTC: the rules that were in force then count */
+    int64_t discovered_at;         /* ms since 1970 UTC: the rules that were in force then count */
     struct word_hits hits;         /* of the texts: classify_read() */
     struct figure_hits said;       /* in whole numbers */
     const char *

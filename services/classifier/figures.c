@@ -58,12 +58,13 @@ static bool load_lists(const struct figures *f, json_t *rule, const char *member
     size_t i, id;
 
     if ((lists && !json_is_array(lists)) || json_array_size(lists) > LISTS_MAX)
-        return err_set(err, ERR_CONFIG, "/%s must be a list of at most %d word lists", member,
-                       LISTS_MAX);
+        return err_at(err, "", "must be a list of at most %d word lists", LISTS_MAX) ||
+               err_under(err, "/%s", member);
     json_array_foreach(lists, i, item)
     {
         if (!json_is_string(item) || !words_find(f->words, json_string_value(item), &id))
-            return err_set(err, ERR_CONFIG, "/%s/%zu: words.json has no such list", member, i);
+            return err_at(err, "", "words.json has no such list") ||
+                   err_under(err, "/%s/%zu", member, i);
         word_set_add(ret, id);
     }
     return true;
@@ -96,7 +97,7 @@ static bool load_rule(struct figures *f, const char *name, json_t *source, struc
     json_t *value;
 
     if (f->rules_n == FIGURES_MAX)
-        return err_set(err, ERR_CONFIG, "more than %d figures", FIGURES_MAX);
+        return err_at(err, "", "more than %d figures", FIGURES_MAX);
     json_object_foreach(source, member, value)
     {
         bool known = false;
@@ -104,21 +105,20 @@ static bool load_rule(struct figures *f, const char *name, json_t *source, struc
         for (size_t i = 0; i < ARRAY_LEN(members); i++)
             known = known || strcmp(member, members[i]) == 0;
         if (!known)
-            return err_set(err, ERR_CONFIG,
-                           "/%s: no such member; legal are unit, of, not, void, least, "
-                           "bare, far, unless",
-                           member);
+            return err_at(
+                       err, "",
+                       "no such member; legal are unit, of, not, void, least, bare, far, unless") ||
+                   err_under(err, "/%s", member);
     }
     if (!has_type(source, "least", json_is_number_value) ||
         !has_type(source, "bare", json_is_truth) || !has_type(source, "far", json_is_truth))
-        return err_set(err, ERR_CONFIG,
-                       "/least must be a number, /bare and /far must be true or false");
+        return err_at(err, "", "least must be a number, bare and far true or false");
     rule->name = name;
     rule->least = json_number_value(json_object_get(source, "least"));
     rule->is_bare = json_is_true(json_object_get(source, "bare"));
     rule->is_far = json_is_true(json_object_get(source, "far"));
     if (!units_find(&f->units, json_string_value(json_object_get(source, "unit")), &rule->unit))
-        return err_set(err, ERR_CONFIG, "/unit: must be one of the units");
+        return err_at(err, "/unit", "must be one of the units");
     if (!load_lists(f, source, "of", &rule->of, err) ||
         !load_lists(f, source, "not", &rule->not_of, err) ||
         !load_lists(f, source, "void", &rule->void_by, err))
@@ -126,9 +126,9 @@ static bool load_rule(struct figures *f, const char *name, json_t *source, struc
     rule->unless = FIGURES_MAX;
     if (unless &&
         (!json_is_string(unless) || !figures_find(f, json_string_value(unless), &rule->unless)))
-        return err_set(err, ERR_CONFIG, "/unless: must be a figure that stands before this one");
+        return err_at(err, "/unless", "must be a figure that stands before this one");
     if (json_array_size(json_object_get(source, "of")) == 0)
-        return err_set(err, ERR_CONFIG, "/of: must name the word lists that tell of it");
+        return err_at(err, "/of", "must name the word lists that tell of it");
     f->rules_n++;
     return true;
 }
@@ -146,7 +146,7 @@ bool figures_load(struct figures **ret, const struct words *words, json_t *sourc
         return false;
     json_object_foreach(
         json_object_get(source, "figures"), name,
-        rule) if (!load_rule(f, name, rule, err)) return err_wrap(err, "/figures/%s", name);
+        rule) if (!load_rule(f, name, rule, err)) return err_under(err, "/figures/%s", name);
     *ret = TAKE(f);
     return true;
 }

@@ -17,7 +17,7 @@
  * Ownership   Borrows the words and the source document.
  * Bounds      FIGURES_MAX figures; 32 numbers and 128 looks a text: when there are more, or one that is not understood, nothing is ruled out (at_most is
  *             infinite). Scanning allocates nothing.
- * Errors      ERR_CONFIG with the place.
+ * Errors      ERR_INPUT with the pointer of the place.
  */
 #ifndef SERVICES_CLASSIFIER_FIGURES_H
 #define SERVICES_CLASSIFIER_FIGURES_H

@@ -44,7 +44,7 @@ static bool grade(struct grader *g, const struct event *ev, struct buf *out, str
     struct classify_input in = {.summary = report->summary,
                                 .facts = &facts,
                                 .profile = report->profile,
-                                .reported_at = report->occurred_at};
+                                .discovered_at = report->discovered_at};
     struct incident_classified body = {
         .enterprise_id = report->enterprise_id,
         .incident_id = report->incident_id,
@@ -59,7 +59,6 @@ static bool grade(struct grader *g, const struct event *ev, struct buf *out, str
 
     SHAPE_SET(&body, occurred_at, report->occurred_at);
     SHAPE_SET(&body, drill, report->drill);
-    SHAPE_SET(&body, reported_at, report->occurred_at);
     SHAPE_SET(&body, revision, 0);
     SHAPE_SET(&body, discovered_at, report->discovered_at);
     facts_of_report(&facts, report);

@@ -33,7 +33,7 @@ static bool add_word(struct units *u, const char *text, size_t unit, enum unit_p
     struct unit_word *word = &u->words[u->words_n];
 
     if (u->words_n == UNIT_WORDS_MAX || !*text)
-        return err_set(err, ERR_CONFIG, "more than %d words, or an empty one", UNIT_WORDS_MAX);
+        return err_at(err, "", "more than %d words, or an empty one", UNIT_WORDS_MAX);
     *word = (struct unit_word){.text = text,
                                .len = strlen(text),
                                .unit = unit,
@@ -41,10 +41,10 @@ static bool add_word(struct units *u, const char *text, size_t unit, enum unit_p
                                .at_least = 1,
                                .at_most = 1};
     if (factor && !read_factor(factor, &word->at_least, &word->at_most))
-        return err_set(err, ERR_CONFIG,
-                       "\"%s\" must be a number above 0, or a list of the least and the most that "
-                       "it may be",
-                       text);
+        return err_at(
+            err, "",
+            "\"%s\" must be a number above 0, or a list of the least and the most that it may be",
+            text);
     u->words_n++;
     return true;
 }
@@ -57,15 +57,14 @@ static bool load_units(struct units *u, json_t *units, struct err *err)
     json_object_foreach(units, name, words)
     {
         if (u->names_n == UNITS_MAX || json_object_size(words) == 0)
-            return err_set(err, ERR_CONFIG,
-                           "/units/%s: must be an object of words; at most %d units", name,
-                           UNITS_MAX);
+            return err_at(err, "", "must be an object of words; at most %d units", UNITS_MAX) ||
+                   err_under(err, "/units/%s", name);
         u->names[u->names_n++] = name;
         json_object_foreach(words, text,
                             factor) if (!add_word(u, text, u->names_n - 1, UNIT_BEHIND, factor,
-                                                  err)) return err_wrap(err, "/units/%s", name);
+                                                  err)) return err_under(err, "/units/%s", name);
     }
-    return u->names_n > 0 || err_set(err, ERR_CONFIG, "/units: must be an object of units");
+    return u->names_n > 0 || err_at(err, "/units", "must be an object of units");
 }
 
 /* Words of units that do not stand right behind the number. */
@@ -79,16 +78,17 @@ static bool load_places(struct units *u, json_t *source, const char *member, enu
     json_object_foreach(json_object_get(source, member), name, words)
     {
         if (!units_find(u, name, &unit))
-            return err_set(err, ERR_CONFIG, "/%s/%s: is none of the units", member, name);
+            return err_at(err, "", "is none of the units") ||
+                   err_under(err, "/%s/%s", member, name);
         if (!json_is_array(words) && !json_is_object(words))
-            return err_set(err, ERR_CONFIG, "/%s/%s: must be words", member, name);
+            return err_at(err, "", "must be words") || err_under(err, "/%s/%s", member, name);
         json_array_foreach(
             words, i,
             item) if (!add_word(u, json_is_string(item) ? json_string_value(item) : "", unit, place,
-                                NULL, err)) return err_wrap(err, "/%s/%s/%zu", member, name, i);
+                                NULL, err)) return err_under(err, "/%s/%s/%zu", member, name, i);
         json_object_foreach(words, text, item) if (!add_word(u, text, unit, place, item,
-                                                             err)) return err_wrap(err, "/%s/%s",
-                                                                                   member, name);
+                                                             err)) return err_under(err, "/%s/%s",
+                                                                                    member, name);
     }
     return true;
 }

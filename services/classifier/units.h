@@ -8,7 +8,7 @@
  * Threads     struct units is immutable after units_load(): any thread.
  * Ownership   Borrows the source document.
  * Bounds      UNITS_MAX units, UNIT_WORDS_MAX words. Looking allocates nothing.
- * Errors      ERR_CONFIG with the place.
+ * Errors      ERR_INPUT with the pointer of the place.
  */
 #ifndef SERVICES_CLASSIFIER_UNITS_H
 #define SERVICES_CLASSIFIER_UNITS_H

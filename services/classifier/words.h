@@ -16,7 +16,7 @@
  * Threads     struct words is immutable after words_load(): any thread.
  * Ownership   struct words borrows nothing. Hits name its words by number: they mean something to the same struct words only.
  * Bounds      WORD_IDS_MAX lists and combinations, WORDS_MAX words, WORD_MAX_BYTES each. Scanning allocates nothing and is linear in the text.
- * Errors      ERR_CONFIG with the place.
+ * Errors      ERR_INPUT with the pointer of the place.
  */
 #ifndef SERVICES_CLASSIFIER_WORDS_H
 #define SERVICES_CLASSIFIER_WORDS_H

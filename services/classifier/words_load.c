@@ -38,13 +38,14 @@ static bool add_word(struct words *w, uint16_t kind, const json_t *source, const
     struct word *word;
 
     if (len == 0 || len > WORD_MAX_BYTES)
-        return err_set(err, ERR_CONFIG, "%s/%zu: must be a word of 1 to %d bytes", place, i,
-                       WORD_MAX_BYTES);
+        return err_at(err, "", "must be a word of 1 to %d bytes", WORD_MAX_BYTES) ||
+               err_under(err, "%s/%zu", place, i);
     if (strspn(json_string_value(source), "0123456789., ") == len)
-        return err_set(err, ERR_CONFIG, "%s/%zu: a number is no word: it stands in every report",
-                       place, i);
+        return err_at(err, "", "a number is no word: it stands in every report") ||
+               err_under(err, "%s/%zu", place, i);
     if (w->words_n == WORDS_MAX)
-        return err_set(err, ERR_CONFIG, "%s/%zu: more than %d words", place, i, WORDS_MAX);
+        return err_at(err, "", "more than %d words", WORDS_MAX) ||
+               err_under(err, "%s/%zu", place, i);
     word = &w->words[w->words_n++];
     word->kind = kind;
     word->len = (uint8_t)len;
@@ -60,7 +61,7 @@ static bool add_words(struct words *w, uint16_t kind, const json_t *list, const 
     size_t i;
 
     if (json_array_size(list) == 0)
-        return err_set(err, ERR_CONFIG, "%s: must be a list of words", place);
+        return err_at(err, "", "must be a list of words") || err_under(err, "%s", place);
     json_array_foreach(list, i, item) if (!add_word(w, kind, item, place, i, err)) return false;
     return true;
 }
@@ -70,10 +71,11 @@ static bool add_name(struct words *w, const char *name, const char *place, struc
     size_t unused, len = strlen(name);
 
     if (w->ids_n == WORD_IDS_MAX)
-        return err_set(err, ERR_CONFIG, "%s: more than %d lists and combinations", place,
-                       WORD_IDS_MAX);
+        return err_at(err, "", "more than %d lists and combinations", WORD_IDS_MAX) ||
+               err_under(err, "%s", place);
     if (len == 0 || len >= WORDS_NAME_MAX_BYTES || find_name(w, name, w->ids_n, &unused))
-        return err_set(err, ERR_CONFIG, "%s: \"%s\" must be a name that no other has", place, name);
+        return err_at(err, "", "\"%s\" must be a name that no other has", name) ||
+               err_under(err, "%s", place);
     memcpy(w->names[w->ids_n++], name, len + 1);
     return true;
 }
@@ -84,7 +86,7 @@ static bool load_lists(struct words *w, json_t *lists, struct err *err)
     json_t *list;
 
     if (json_object_size(lists) == 0)
-        return err_set(err, ERR_CONFIG, "/lists: must be an object with lists of words");
+        return err_at(err, "/lists", "must be an object with lists of words");
     /* The order of a file's members is that of its text, so ids are stable. */
     json_object_foreach(lists, name, list)
     {
@@ -105,11 +107,11 @@ static bool load_plain(struct words *w, const json_t *plain, struct err *err)
     size_t i, id;
 
     if (plain && !json_is_array(plain))
-        return err_set(err, ERR_CONFIG, "/plain: must be a list of lists' names");
+        return err_at(err, "/plain", "must be a list of lists' names");
     json_array_foreach(plain, i, item)
     {
         if (!json_is_string(item) || !find_name(w, json_string_value(item), w->lists_n, &id))
-            return err_set(err, ERR_CONFIG, "/plain/%zu: must be the name of a list", i);
+            return err_at(err, "", "must be the name of a list") || err_under(err, "/plain/%zu", i);
         w->is_plain[id] = true;
     }
     return true;
@@ -122,19 +124,19 @@ static bool load_together(struct words *w, json_t *together, struct err *err)
     size_t i, list;
 
     if (together && !json_is_object(together))
-        return err_set(err, ERR_CONFIG, "/together: must be an object with lists of lists' names");
+        return err_at(err, "/together", "must be an object with lists of lists' names");
     json_object_foreach(together, name, parts)
     {
         if (!add_name(w, name, "/together", err))
             return false;
         if (json_array_size(parts) < 2 || json_array_size(parts) > WORD_TOGETHER_MAX)
-            return err_set(err, ERR_CONFIG, "/together/%s: must name 2 to %d lists", name,
-                           WORD_TOGETHER_MAX);
+            return err_at(err, "", "must name 2 to %d lists", WORD_TOGETHER_MAX) ||
+                   err_under(err, "/together/%s", name);
         json_array_foreach(parts, i, part)
         {
             if (!json_is_string(part) || !find_name(w, json_string_value(part), w->lists_n, &list))
-                return err_set(err, ERR_CONFIG, "/together/%s/%zu: must be the name of a list",
-                               name, i);
+                return err_at(err, "", "must be the name of a list") ||
+                       err_under(err, "/together/%s/%zu", name, i);
             w->together[w->ids_n - 1][i] = (uint16_t)list;
             word_set_add(&w->together_of[w->ids_n - 1], list);
         }
@@ -162,7 +164,7 @@ static bool load_denial(struct words *w, const json_t *denial, struct err *err)
             return false;
     w->reach = (long)json_integer_value(reach);
     if (w->reach < 1 || w->reach > 100)
-        return err_set(err, ERR_CONFIG, "/denial/reach: must be a number of steps from 1 to 100");
+        return err_at(err, "/denial/reach", "must be a number of steps from 1 to 100");
     return true;
 }
 
@@ -183,19 +185,16 @@ static bool load_traditional(struct words *w, json_t *source, struct err *err)
     if (!w->simplified)
         return err_memory(err);
     if (len != json_string_length(to) || len % 3 != 0)
-        return err_set(
-            err, ERR_CONFIG,
-            "/traditional: from and to must have as many characters, each of three bytes");
+        return err_at(err, "/traditional",
+                      "from and to must have as many characters, each of three bytes");
     for (size_t at = 0; at < len; at += 3) {
         uint16_t key = wide_at(json_string_value(from), len, at);
         uint16_t value = wide_at(json_string_value(to), len, at);
 
         if (key == 0 || value == 0 || w->simplified[key] != 0)
-            return err_set(
-                err, ERR_CONFIG,
-                "/traditional: character %zu is not one of three bytes, or stands in from "
-                "twice",
-                at / 3 + 1);
+            return err_at(err, "/traditional",
+                          "character %zu is not one of three bytes, or stands in from twice",
+                          at / 3 + 1);
         w->simplified[key] = value;
     }
     return true;
@@ -209,7 +208,7 @@ static bool insert(struct words *w, size_t index, struct err *err)
     uint16_t *first = trie_add(trie, word->text, word->len, err);
 
     if (!first)
-        return err_wrap(err, "/lists");
+        return err_under(err, "/lists");
     word->next = *first;
     *first = (uint16_t)(index + 1);
     return true;

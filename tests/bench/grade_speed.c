@@ -121,7 +121,7 @@ static double pure(const struct policy *policy, const struct inputs *inputs, lon
         struct classify_input in = {.summary = report->summary,
                                     .facts = &from->facts,
                                     .profile = report->profile,
-                                    .reported_at = report->occurred_at};
+                                    .discovered_at = report->discovered_at};
         struct incident_classified body = {0};
         struct arena arena;
         struct err err = {0};

@@ -28,7 +28,7 @@ static void try_words(json_t *doc)
     size_t found;
 
     if (!words_load(&w, doc, &err)) {
-        require_reason(&err, ERR_CONFIG);
+        require_reason(&err, ERR_INPUT);
         return;
     }
     words_scan(w, said, strlen(said), &hits, NULL);

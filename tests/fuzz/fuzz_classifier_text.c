@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct facts facts;
     struct profile profile = {.code = "X", .name = "x", .sector = "it"};
     struct classify_input in = {
-        .facts = &facts, .profile = &profile, .reported_at = INT64_C(1767225600000)};
+        .facts = &facts, .profile = &profile, .discovered_at = INT64_C(1767225600000)};
 
     SHAPE_SET(&profile, staff, 1);
     SHAPE_SET(&profile, is_cii, true);

@@ -803,7 +803,7 @@ static void classify_first(const struct case_file *c, size_t n, struct arena *ar
         n--;
         if (ev->type == EVENT_REPORT_SUBMITTED) {
             facts_of_report(&facts, ev->report_submitted);
-            in.reported_at = in.profile ? in.reported_at : ev->occurred_at;
+            in.discovered_at = in.profile ? in.discovered_at : ev->report_submitted->discovered_at;
             in.profile = in.profile ? in.profile : ev->report_submitted->profile;
             summary = ev->report_submitted->summary;
         } else {

@@ -11,7 +11,7 @@
 #define MAJOR   LEVEL_MAJOR
 #define EXTREME LEVEL_EXTREME
 
-#define REPORTED_AT INT64_C(1767225600000) /* 2026-01-01 */
+#define DISCOVERED_AT INT64_C(1767225600000) /* 2026-01-01 */
 
 static struct policy *policy;
 
@@ -50,7 +50,7 @@ static void grade(struct graded *g, json_t *facts, const char *profile)
     struct classify_input in = {.summary = json_string_value(json_object_get(facts, "summary")),
                                 .facts = &given,
                                 .profile = &who,
-                                .reported_at = REPORTED_AT};
+                                .discovered_at = DISCOVERED_AT};
     struct err err = {0};
 
     *g = (struct graded){.facts = facts, .profile = parse(profile)};
@@ -564,7 +564,7 @@ static void too_little_room_is_no_grade(void **state)
     struct classify_input in = {.summary = "约一百二十万条客户信息外泄,官网中断3小时",
                                 .facts = &facts,
                                 .profile = &profile,
-                                .reported_at = REPORTED_AT};
+                                .discovered_at = DISCOVERED_AT};
     size_t room = 0;
     bool done = false;
 

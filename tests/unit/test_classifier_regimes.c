@@ -120,12 +120,12 @@ static json_t *object_of(const char *members, const char *more)
 }
 
 static void grade(struct graded *g, const char *profile_members, const char *facts_members,
-                  int64_t reported_at)
+                  int64_t discovered_at)
 {
     struct facts facts;
     struct profile profile;
     struct classify_input in = {
-        .summary = "x", .facts = &facts, .profile = &profile, .reported_at = reported_at};
+        .summary = "x", .facts = &facts, .profile = &profile, .discovered_at = discovered_at};
     struct err err = {0};
 
     *g = (struct graded){.facts_doc = object_of(facts_members, ""),

@@ -108,13 +108,12 @@ static bool make_answer(const struct policy *policy, const char *folder, json_t 
         !policy_cases_load(&cases, policy, folder, err) ||
         !run_cases(policy, &cases, shown, &failed, err))
         return false;
-    *ret = json_pack("{s:s,s:s,s:[],s:I,s:I,s:I,s:I,s:I,s:I,s:[]}", "folder", folder,
-                     "version", policy->version, "regimes", "category_rules",
-                     count(docs, "taxonomy.json", "rules"), "word_lists",
-                     count(docs, "words.json", "lists") + count(docs, "words.json", "together"),
-                     "figures", count(docs, "figures.json", "figures"), "cases",
-                     (json_int_t)cases.n, "case_files", (json_int_t)cases.files_n, "cases_failed",
-                     (json_int_t)failed, "unshown");
+    *ret = json_pack(
+        "{s:s,s:s,s:[],s:I,s:I,s:I,s:I,s:I,s:I,s:[]}", "folder", folder, "version", policy->version,
+        "regimes", "category_rules", count(docs, "taxonomy.json", "rules"), "word_lists",
+        count(docs, "words.json", "lists") + count(docs, "words.json", "together"), "figures",
+        count(docs, "figures.json", "figures"), "cases", (json_int_t)cases.n, "case_files",
+        (json_int_t)cases.files_n, "cases_failed", (json_int_t)failed, "unshown");
     if (!*ret)
         return err_memory(err);
     add_rules(*ret, docs, shown);

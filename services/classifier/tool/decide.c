@@ -35,8 +35,11 @@ static bool read_profile(json_t *given, json_t **ret_doc, struct profile *ret, s
 static bool read_report(json_t *report, struct report_request *ret, struct arena *arena,
                         struct err *err)
 {
+    char now[CLOCK_TEXT_MAX];
+
+    clock_format_utc(now, clock_wall_ms());
     if (!json_object_get(report, "discovered_at") &&
-        json_object_set_new(report, "discovered_at", json_string("1971-01-01T00:00:00Z")))
+        json_object_set_new(report, "discovered_at", json_string(now)))
         return err_memory(err);
     return shape_decode(&report_request_shape, report, true, TIME_ANY_RFC3339, ret, arena, err);
 }
@@ -85,11 +88,10 @@ json_t *decision_json(const struct incident_classified *body)
 }
 
 bool decide_report(struct decided *ret, const struct policy *policy, json_t *report,
-                   int64_t reported_at, struct err *err)
+                   struct err *err)
 {
     AUTO(auto_json) json_t *given = json_incref(json_object_get(report, "profile"));
-    struct classify_input in = {
-        .facts = &ret->facts, .profile = &ret->profile, .reported_at = reported_at};
+    struct classify_input in = {.facts = &ret->facts, .profile = &ret->profile};
     struct report_request request;
 
     *ret = (struct decided){.report = json_incref(report)};
@@ -100,6 +102,7 @@ bool decide_report(struct decided *ret, const struct policy *policy, json_t *rep
         return false;
     facts_of_request(&ret->facts, &request);
     in.summary = ret->body.summary = request.summary;
+    in.discovered_at = request.discovered_at;
     ret->body.facts = &ret->facts;
     ret->body.profile = &ret->profile;
     classify_read(policy, in.summary, &ret->facts, &in);
@@ -120,8 +123,7 @@ bool decide_again(const struct policy *policy, const struct incident_classified 
     struct classify_input in = {.summary = grade->summary,
                                 .facts = grade->facts,
                                 .profile = grade->profile,
-                                .reported_at = grade->has_reported_at ? grade->reported_at
-                                                                      : grade->occurred_at};
+                                .discovered_at = grade->discovered_at};
 
     *ret = *grade;
     classify_read(policy, in.summary, in.facts, &in);
@@ -134,8 +136,7 @@ bool tool_decide(const struct policy *policy, const char *report, size_t len, js
     AUTO(auto_json) json_t *doc = NULL;
     AUTO(decided_done) struct decided decided = {0};
 
-    if (!json_read_strict(&doc, report, len, err) ||
-        !decide_report(&decided, policy, doc, clock_wall_ms(), err))
+    if (!json_read_strict(&doc, report, len, err) || !decide_report(&decided, policy, doc, err))
         return false;
     *ret = decision_json(&decided.body);
     return *ret || err_memory(err);

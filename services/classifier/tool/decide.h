@@ -1,5 +1,5 @@
 /*
- * decide - what the classifier would decide: on a report as it is posted, or once more on what a grade was made from. Pure.
+ * decide - what the classifier would decide: on a report as it is posted, or once more on what a grade was made from. It looks at the clock for a report that does not say when it was noticed.
  *
  * Threads     Any.
  * Ownership   A decision borrows from the policy and from what it was made from; decided_done() frees the latter.
@@ -21,10 +21,10 @@ struct decided {
     struct arena arena;
 };
 
-/* {"summary": …, …} as `tongbao submit` posts it; it may hold the enterprise's "profile" too, and discovered_at may be absent. Takes
- * the profile out of the object. reported_at: the rules that were in force then count. `ret` is to be done with also after an error. */
+/* {"summary": …, …} as `tongbao submit` posts it; it may hold the enterprise's "profile" too, and discovered_at may be absent: now. Takes
+ * the profile out of the object. `ret` is to be done with also after an error. */
 bool decide_report(struct decided *ret, const struct policy *policy, json_t *report,
-                   int64_t reported_at, struct err *err) MUST_CHECK;
+                   struct err *err) MUST_CHECK;
 void decided_done(struct decided *d); /* accepts a zeroed one */
 
 /* The summary, facts and profile of a grade, classified by this policy: of a first grade exactly what the classifier does; of a later one

@@ -2,8 +2,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "services/classifier/policy.h"
 #include "proto/policy_file.h"
+#include "services/classifier/policy.h"
 #include "services/classifier/tool/folder.h"
 #include "services/classifier/tool/io.h"
 #include "services/classifier/tool/tool.h"

@@ -1,7 +1,6 @@
 /* tongbao policy explain: a report's grade, or one that was published. */
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "services/classifier/tool/decide.h"
 #include "services/classifier/tool/explain.h"
 #include "services/classifier/tool/io.h"
@@ -59,7 +58,7 @@ bool tool_explain_report(const char *folder, const char *path, const char *langu
         !io_read(&text, path, REPORT_MAX_BYTES, err))
         return false;
     if (!json_read_strict(&report, buf_text(&text), text.len, err) ||
-        !decide_report(&decided, policy, report, clock_wall_ms(), err))
+        !decide_report(&decided, policy, report, err))
         return err_wrap(err, "%s: not a report%s%s",
                         strcmp(path, "-") == 0 ? "standard input" : path,
                         err && *err->pointer ? ": " : "", err ? err->pointer : "");

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/clock.h"
 #include "services/classifier/tool/folder.h"
 
 /* Of an enterprise that a case says nothing about. */
@@ -123,9 +122,7 @@ static bool check_expected(const struct policy *policy, const json_t *expected, 
 
 static bool check_case(const struct policy *policy, const json_t *doc, struct err *err)
 {
-    static const char *const members[] = {"name", "report", "reported_at", "profile", "expected"};
-    const json_t *at = json_object_get(doc, "reported_at");
-    int64_t ignored;
+    static const char *const members[] = {"name", "report", "profile", "expected"};
 
     if (!check_members(doc, members, ARRAY_LEN(members), err))
         return false;
@@ -133,9 +130,6 @@ static bool check_case(const struct policy *policy, const json_t *doc, struct er
         return err_set(err, ERR_CONFIG, "/name: must be a text");
     if (!json_is_object(json_object_get(doc, "report")))
         return err_set(err, ERR_CONFIG, "/report: must be an object");
-    if (at && !(json_is_string(at) &&
-                clock_parse(&ignored, json_string_value(at), json_string_length(at))))
-        return err_set(err, ERR_CONFIG, "/reported_at: must be a time, 2026-01-01T00:00:00+08:00");
     if (json_object_get(doc, "profile") && !json_is_object(json_object_get(doc, "profile")))
         return err_set(err, ERR_CONFIG, "/profile: must be an object");
     return check_expected(policy, json_object_get(doc, "expected"), err) ||
@@ -164,18 +158,13 @@ static bool add_cases(struct policy_cases *ret, const struct policy *policy, con
     ret->all = all;
     for (size_t i = 0; i < more; i++) {
         const json_t *item = json_array_get(list, i);
-        const json_t *at = json_object_get(item, "reported_at");
-        int64_t reported_at = clock_wall_ms();
 
         if (!check_case(policy, item, err))
             return err_wrap(err, "/cases/%zu", i);
-        if (at)
-            (void)clock_parse(&reported_at, json_string_value(at), json_string_length(at));
         ret->all[ret->n++] =
             (struct policy_case){.file = file,
                                  .name = json_string_value(json_object_get(item, "name")),
                                  .report = json_object_get(item, "report"),
-                                 .reported_at = reported_at,
                                  .profile = json_object_get(item, "profile"),
                                  .expected = json_object_get(item, "expected")};
     }
@@ -280,7 +269,7 @@ bool policy_case_run(const struct policy *policy, const struct policy_case *one,
     if (!report || !profile || (one->profile && json_object_update(profile, one->profile)) ||
         json_object_set(report, "profile", profile))
         return err_memory(err);
-    if (!decide_report(ret, policy, report, one->reported_at, err)) {
+    if (!decide_report(ret, policy, report, err)) {
         char at[sizeof(err->pointer)] = "";
 
         if (err && err->kind == ERR_INPUT) { /* the sender is the policy's author */

@@ -1,7 +1,7 @@
 /*
  * policy_cases - the examples of a policy: reports, each with the decision that is expected.
  *
- *     FOLDER/cases/ *.json   {"cases": [{"name", "report", "reported_at", "profile", "expected": {"category", "gbt20986", "sub", "level",
+ *     FOLDER/cases/ *.json   {"cases": [{"name", "report", "profile", "expected": {"category", "gbt20986", "sub", "level",
  *                            "regimes": {"cac-2025": "major"}, "reportable": {"eu-dora": true}, "needs_human"}}]}
  *
  * Profile     What a case does not say of its enterprise is that of a manufacturer with 300 people.
@@ -22,7 +22,6 @@
 struct policy_case {
     const char *file, *name;
     json_t *report, *profile, *expected; /* profile: NULL when it has none */
-    int64_t reported_at;                 /* now, when it says nothing */
 };
 
 struct policy_cases {
