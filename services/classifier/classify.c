@@ -201,11 +201,14 @@ static bool is_missing(const struct work *w, const char *pointer, const char *re
     return false;
 }
 
-/* The first fact that the rule does not know; a word or a figure that was not said is nothing to ask for. */
+/* The first fact that the rule does not know; a word or a figure that was not said is nothing to ask for, nor is a campaign that nobody has found. */
 static const char *first_unknown(const struct predicate_reads *reads)
 {
+    static const char campaign[] = "/campaign";
+
     for (size_t i = 0; i < reads->n; i++)
-        if (!reads->reads[i].is_known && reads->reads[i].source == PREDICATE_FIELD)
+        if (!reads->reads[i].is_known && reads->reads[i].source == PREDICATE_FIELD &&
+            strncmp(reads->reads[i].pointer, campaign, strlen(campaign)) != 0)
             return reads->reads[i].pointer;
     return NULL;
 }
@@ -390,7 +393,8 @@ bool classify(const struct policy *policy, const struct classify_input *in, stru
 {
     const struct grading body = {.summary = in->summary,
                                  .facts = (struct facts *)(uintptr_t)in->facts,
-                                 .profile = (struct profile *)(uintptr_t)in->profile};
+                                 .profile = (struct profile *)(uintptr_t)in->profile,
+                                 .campaign = (struct campaign *)(uintptr_t)in->campaign};
     struct work w = {.policy = policy, .in = in, .arena = arena, .ret = ret};
 
     w.view =
@@ -402,6 +406,7 @@ bool classify(const struct policy *policy, const struct classify_input *in, stru
     ret->missing = arena_take(arena, (MISSING_MAX + 1) * sizeof(*ret->missing));
     if (!ret->regimes || !ret->reasons || !ret->missing || !choose(&w) || !grade_all(&w))
         return err_memory(err);
+    ret->campaign = body.campaign;
     ret->policy_version = policy->version;
     SHAPE_SET(ret, decided_by, SCOPE_SYSTEM);
     return true;

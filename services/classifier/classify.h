@@ -27,7 +27,8 @@ struct classify_input {  /* all borrowed */
     const struct profile *profile; /* NULL: not known */
     struct word_hits hits;         /* of the texts: classify_read() */
     struct figure_hits said;
-    struct model_answer model; /* of the first text that was read */
+    const struct campaign *campaign; /* the one that it is a part of; NULL: none */
+    struct model_answer model;       /* of the first text that was read */
     bool has_model;
 };
 
@@ -35,7 +36,7 @@ struct classify_input {  /* all borrowed */
 void classify_read(const struct policy *policy, const char *summary, const struct facts *facts,
                    struct classify_input *in);
 
-/* Sets in `ret` what follows from the facts: category, gbt20986, level, regimes, reasons, missing, needs_human, policy_version, and decided_by
+/* Sets in `ret` what follows from the facts: category, gbt20986, level, regimes, reasons, missing, needs_human, campaign, policy_version, and decided_by
  * (system). Nothing else is touched. */
 bool classify(const struct policy *policy, const struct classify_input *in, struct arena *arena,
               struct incident_classified *ret, struct err *err) MUST_CHECK;

@@ -48,6 +48,7 @@ void policy_unref(struct policy *p)
         free(p->regimes[i].rules);
     }
     predicate_free(p->hint);
+    correlation_free(p->correlation);
     text_model_free(p->model);
     figures_free(p->figures);
     words_free(p->words);
@@ -439,6 +440,31 @@ static bool read_file(struct policy *p, struct sha256 *version, const char *fold
     return true;
 }
 
+static bool is_sub(const void *ctx, const char *sub)
+{
+    const struct policy *p = ctx;
+
+    for (size_t g = 0; g < ARRAY_LEN(p->gbt); g++)
+        if (has_sub(&p->gbt[g], sub))
+            return true;
+    return false;
+}
+
+/* After the taxonomy. A folder without one does without. */
+static bool read_correlation(struct policy *p, struct sha256 *version, const char *folder,
+                             struct err *err)
+{
+    char path[4096];
+    json_t *doc;
+
+    if (snprintf(path, sizeof(path), "%s/correlation.json", folder) >= (int)sizeof(path))
+        return err_set(err, ERR_CONFIG, "the path is too long");
+    return access(path, F_OK) != 0 ||
+           (read_file(p, version, folder, "correlation.json", &doc, err) &&
+            correlation_load(&p->correlation, doc, is_sub, p, err)) ||
+           err_wrap(err, "correlation.json");
+}
+
 struct names {
     char names[FILES_MAX][NAME_BYTES];
     size_t n;
@@ -569,6 +595,7 @@ static bool read_all(struct policy *p, const char *folder, struct err *err)
     ok = ok && ((read_file(p, &version, folder, "taxonomy.json", &taxonomy, err) &&
                  read_taxonomy(p, taxonomy, err)) ||
                 err_wrap(err, "taxonomy.json"));
+    ok = ok && read_correlation(p, &version, folder, err);
     for (size_t i = 0; ok && i < files.n; i++)
         ok = (read_file(p, &version, folder, files.names[i], &regime, err) &&
               read_regime(p, regime, err)) ||
