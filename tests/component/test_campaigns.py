@@ -335,6 +335,7 @@ def check_wave(bus, shared, lonely):
         assert max(b["campaign"]["incidents"] for b in got) == len(members)
     ours = {i for members in shared.values() for i, _ in members}
     assert not [r for r in bus.dead() if r.key in ours]
+    assert bus.database.value("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
 
 
 def test_a_wave_over_two_instances(bus):
