@@ -216,10 +216,10 @@ static bool read_all(struct db *db, struct circle *circles, size_t n, const stru
 bool link_store_load(struct db *db, struct circle *circles, size_t n, const struct link_pair *pairs,
                      size_t pairs_n, int64_t now_ms, struct err *err)
 {
-    if (!lock_traits(db, circles, n, now_ms, err))
+    if (!lock_traits(db, circles, n, now_ms, err) || !read_all(db, circles, n, pairs, pairs_n, err))
         return false;
-    FAILPOINT("classifier.traits.locked");
-    return read_all(db, circles, n, pairs, pairs_n, err);
+    FAILPOINT("classifier.traits.read");
+    return true;
 }
 
 /* --- writing --- */
