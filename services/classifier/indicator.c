@@ -340,7 +340,7 @@ static bool normalise_hash(char value[INDICATOR_VALUE_MAX], size_t len)
 /* The characters of a CVE id one by one, whatever their width. */
 static int next_narrow(const char **at)
 {
-    size_t len;
+    size_t len = 0;
     int c = **at ? narrow(*at, &len) : -1;
 
     if (c < 0)
