@@ -21,8 +21,10 @@ static void derive_trait(struct trait *t)
 
     id_derive(&hash, "trait");
     id_derive_text(&hash, "rule", t->rule->id);
-    id_derive_int(&hash, "kind", t->rule->kind);
-    id_derive_int(&hash, "type", t->type);
+    id_derive_text(&hash, "type",
+                   t->rule->kind == CORRELATION_INDICATOR
+                       ? enum_text(&indicator_type_table, (int)t->type)
+                       : NULL);
     id_derive_text(&hash, "value", t->value);
     id_derive_int(&hash, "drill", t->drill);
     id_derive_end(&hash, &t->id);

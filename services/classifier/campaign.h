@@ -27,7 +27,7 @@
 /* --- traits --- */
 
 struct trait {
-    struct id id; /* follows from rule, kind, value and drill */
+    struct id id; /* follows from rule, type, value and drill */
     const struct correlation_rule *rule;
     enum indicator_type type; /* kind indicator */
     const char *value;        /* normalised */

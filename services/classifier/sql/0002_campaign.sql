@@ -3,7 +3,7 @@
 -- What incidents may share under one rule. Its row is locked, in order of trait_id and after the incidents', before its members are looked for: so of two
 -- simultaneous incidents the second sees the first (hard case 12).
 CREATE TABLE IF NOT EXISTS trait (
-    trait_id   uuid PRIMARY KEY,           -- follows from rule, kind, value and drill
+    trait_id   uuid PRIMARY KEY,           -- follows from rule, type, value and drill
     rule       text NOT NULL,              -- id of the correlation rule
     kind       text NOT NULL,              -- indicator:<type>, sub_category or supplier
     value      text NOT NULL,              -- written one way
