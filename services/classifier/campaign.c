@@ -215,6 +215,12 @@ static bool insert(struct circle *c, const struct member *m, size_t *ret, struct
     return true;
 }
 
+static void take_out(struct circle *c, size_t at)
+{
+    c->members_n--;
+    memmove(&c->members[at], &c->members[at + 1], (c->members_n - at) * sizeof(*c->members));
+}
+
 bool circle_add_member(struct circle *c, const struct member *m, struct err *err)
 {
     size_t at;
@@ -467,13 +473,15 @@ enum linking campaign_link(struct circle *c, const struct member *newcomer, stru
     size_t at;
 
     *ret = (struct linked){0};
-    if (opens && count_own(c, newcomer) >= CAMPAIGN_OWN_MAX)
-        return LINKING_LEFT_OUT;
     if (!insert(c, newcomer, &at, err))
         return LINKING_FAILED;
     c->members[at].is_new = true;
-    if (opens && !is_enough(c, newcomer->occurred_at))
-        return LINKING_WAITS;
+    if (opens && !is_enough(c, newcomer->occurred_at)) {
+        if (count_own(c, newcomer) <= CAMPAIGN_OWN_MAX)
+            return LINKING_WAITS;
+        take_out(c, at);
+        return LINKING_LEFT_OUT;
+    }
     if ((opens && !open_campaign(c, &r, err)) || !link_all(c, &r, at, ret, err))
         return LINKING_FAILED;
     ret->opens = opens;

@@ -164,9 +164,12 @@ static bool get_subs(struct correlation_rule *rule, json_t *object, correlation_
     {
         const char *sub = json_string_value(item);
 
-        if (!sub || utf8_count(sub, strlen(sub)) > SUB_CHARS || !is_sub(ctx, sub))
+        /* what is "other" has nothing in common */
+        if (!sub || utf8_count(sub, strlen(sub)) > SUB_CHARS || strcmp(sub, "其他") == 0 ||
+            !is_sub(ctx, sub))
             return err_set(err, ERR_CONFIG,
-                           "/subs/%zu: must be a sub-category that taxonomy.json lists", i);
+                           "/subs/%zu: must be a sub-category that taxonomy.json lists, not 其他",
+                           i);
         rule->subs[rule->subs_n++] = sub;
     }
     return true;

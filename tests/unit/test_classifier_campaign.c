@@ -458,6 +458,28 @@ static void one_enterprise_waits_bounded(void **state)
     assert_contains(got, "A2+A2=3/");
 }
 
+/* Nor does it lose the one that completes the number. */
+static void a_full_enterprise_may_complete_the_number(void **state)
+{
+    AUTO(circle_done) struct circle c = {.trait = trait()};
+    struct member m = member_of("A1@0");
+    char got[256];
+    struct err err = {0};
+
+    (void)state;
+    for (int i = 0; i < CAMPAIGN_OWN_MAX; i++) {
+        AUTO(linked_done) struct linked linked = {0};
+
+        m.incident_id.text[0] = (char)('a' + i % 6);
+        m.incident_id.text[1] = (char)('a' + i / 6 % 6);
+        m.occurred_at += 1000;
+        assert_int_equal(campaign_link(&c, &m, &linked, &err), LINKING_WAITS);
+    }
+    run(&c, "B1@25 C1@26 A2@24", got, sizeof(got));
+    assert_contains(got, "B1- C1- A2!");
+    assert_int_equal(c.eras[0].incidents, CAMPAIGN_OWN_MAX + 3);
+}
+
 /* --- whatever the order --- */
 
 #define CROWD 24
@@ -655,6 +677,7 @@ int main(void)
     TEST_ADD(&list, traits_are_bounded);
     TEST_ADD_ROWS(&list, stories, story_goes);
     TEST_ADD(&list, one_enterprise_waits_bounded);
+    TEST_ADD(&list, a_full_enterprise_may_complete_the_number);
     TEST_ADD(&list, the_order_changes_nothing);
     TEST_ADD(&list, body_says_why);
     TEST_ADD(&list, long_texts_are_cut);

@@ -101,6 +101,8 @@ static const struct row {
     {"no sub-categories", LINKS, "/rules/2", "subs", "[]", "/rules/2: /subs: must be a list"},
     {"a sub-category of no taxonomy", LINKS, "/rules/2", "subs", "[\"勒索\"]",
      "/rules/2: /subs/0: must be a sub-category that taxonomy.json lists"},
+    {"the sub-category of the rest", LINKS, "/rules/2", "subs", "[\"勒索软件\",\"其他\"]",
+     "/rules/2: /subs/1: must be a sub-category that taxonomy.json lists, not"},
     {"a window without a unit", LINKS, "/rules/0", "window", "\"7\"", "/rules/0: /window: must be"},
     {"a window of weeks", LINKS, "/rules/0", "window", "\"1 w\"", "got \"1 w\""},
     {"a window of nothing", LINKS, "/rules/0", "window", "\"0 d\"", "got \"0 d\""},
