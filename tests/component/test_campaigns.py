@@ -1,6 +1,7 @@
 """Campaigns on a real Kafka and a real PostgreSQL: two classifiers at once, many enterprises that share indicators, and each thing that may go wrong."""
 import collections
 import json
+import os
 import random
 import signal
 import uuid
@@ -17,7 +18,7 @@ PROFILE = {"code": "ACME", "name": "艾克米汽车制造有限公司", "sector"
            "is_listed": True}
 ENTERPRISES = [str(uuid.uuid4()) for _ in range(12)]
 VALUES, WAVE = 200, 2400
-STEPS = ("classifier.traits.read=kill@4", "sink.applied=kill@4", "sink.committed=kill@4")
+STEPS = ("classifier.traits.read=kill@2", "sink.applied=kill@2", "sink.committed=kill@2")
 
 
 class Bus:
@@ -262,6 +263,28 @@ def test_hard_case_12_two_at_once_one_sees_the_other(bus):
         bodies = [i.wait_link() for i in (one, two, three)]
         assert sum(b["opens"] for b in bodies) == 1 and not bodies[0]["opens"]
         assert len({b["campaign"]["campaign_id"] for b in bodies}) == 1
+
+
+def test_hard_case_05_who_freezes_with_a_trait_holds_nobody_up(bus):
+    ip = address()
+    first = [Incident(bus, i).report(ip) for i in (0, 1)]
+    settle(bus)
+    frozen = bus.services[0]
+    frozen.stop()
+    frozen.failpoints("classifier.traits.read=stop")
+    bus.start()
+    settle(bus)
+    others = [Incident(bus, 2 + i % 8).report(ip) for i in range(32)]
+    bus.producer.flush(10)
+
+    def is_frozen():
+        return open(f"/proc/{frozen.pid}/stat").read().rpartition(") ")[2].startswith("T")
+    wait_until(is_frozen, 30, "one holds the trait and stands still")
+    wait_until(lambda: len([i for i in others if i.records("incident.linked")]) >= 8, 20, "the other goes on")
+    assert is_frozen()
+    os.kill(frozen.pid, signal.SIGCONT)
+    bodies = [i.wait_link(60) for i in first + others]
+    assert sum(b["opens"] for b in bodies) == 1
 
 
 def test_postgresql_away(bus):
