@@ -104,7 +104,9 @@ bool predicate_share(struct predicate *p, json_t *parts, struct err *err) MUST_C
 enum tri predicate_eval(const struct predicate *p, const struct predicate_input *in,
                         struct predicate_reads *reads);
 
-/* The first field that an evaluation misses; NULL: none. Names of the view that are not there are not meant. */
-const char *predicate_first_missed(const struct predicate *p, const struct predicate_input *in);
+/* The first field that an evaluation misses, but for those whose pointers begin with `but`; NULL: none. Names of the view that are not there are not
+ * meant. */
+const char *predicate_first_missed(const struct predicate *p, const struct predicate_input *in,
+                                   const char *but);
 
 #endif

@@ -296,22 +296,23 @@ enum tri predicate_eval(const struct predicate *p, const struct predicate_input 
 }
 
 static const char *first_missed(const struct predicate *p, size_t index,
-                                const struct predicate_input *in)
+                                const struct predicate_input *in, const char *but)
 {
     const struct node *node = &p->nodes[index];
     enum tri decisive = node->op == OP_ALL ? TRI_FALSE : TRI_TRUE;
 
     if (node->op == OP_NOT)
-        return first_missed(p, index + 1, in);
+        return first_missed(p, index + 1, in, but);
     if (node->op != OP_ALL && node->op != OP_ANY) {
         const char *at = node->source == PREDICATE_FIELD ? holder_of(node, in->body) : NULL;
 
-        return node->source == PREDICATE_FIELD && (!at || !has_field(node->field, at))
+        return node->source == PREDICATE_FIELD && (!at || !has_field(node->field, at)) &&
+                       strncmp(node->pointer, but, strlen(but)) != 0
                    ? node->pointer
                    : NULL;
     }
     for (size_t i = index + 1; i < node->end; i = p->nodes[i].end) {
-        const char *missed = first_missed(p, i, in);
+        const char *missed = first_missed(p, i, in, but);
 
         if (missed || eval(p, i, in, NULL) == decisive)
             return missed;
@@ -319,7 +320,8 @@ static const char *first_missed(const struct predicate *p, size_t index,
     return NULL;
 }
 
-const char *predicate_first_missed(const struct predicate *p, const struct predicate_input *in)
+const char *predicate_first_missed(const struct predicate *p, const struct predicate_input *in,
+                                   const char *but)
 {
-    return first_missed(p, 0, in);
+    return first_missed(p, 0, in, but);
 }

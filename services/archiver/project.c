@@ -179,6 +179,29 @@ static void obligation(const struct event *ev, project_emit_fn *emit, void *ctx)
     emit(ctx, &row);
 }
 
+static void linked(const struct event *ev, project_emit_fn *emit, void *ctx)
+{
+    const struct incident_linked *b = ev->incident_linked;
+    struct row row = row_of(ROW_LINK, ev);
+
+    text(&row, b->campaign->campaign_id);
+    text(&row, ev->id.text);
+    yes(&row, ev->drill);
+    yes(&row, b->opens);
+    text(&row, b->rule);
+    text(&row, b->indicator ? "indicator" : b->sub ? "sub_category" : "supplier");
+    word(&row, b->indicator, &indicator_type_table, b->indicator ? (int)b->indicator->type : 0);
+    text(&row, b->indicator ? b->indicator->value : b->sub ? b->sub : b->supplier);
+    number(&row, true, b->campaign->enterprises);
+    number(&row, true, b->campaign->incidents);
+    text(&row, b->zh);
+    text(&row, b->en);
+    json_part(&row, ev, "advisory");
+    text(&row, b->policy_version);
+    time_of(&row, true, ev->occurred_at);
+    emit(ctx, &row);
+}
+
 static void notification(const struct event *ev, const char *name, int rank, project_emit_fn *emit,
                          void *ctx)
 {
@@ -210,6 +233,9 @@ void project_event(const struct event *ev, int64_t appended_ms, project_emit_fn 
     case EVENT_INCIDENT_CLASSIFIED:
     case EVENT_INCIDENT_RECLASSIFIED:
         grade(ev, appended_ms, emit, ctx);
+        break;
+    case EVENT_INCIDENT_LINKED:
+        linked(ev, emit, ctx);
         break;
     case EVENT_ESCALATION_STATE:
         state(ev, emit, ctx);

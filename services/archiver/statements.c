@@ -149,5 +149,15 @@ const struct db_statement archiver_statements[] = {
      " may_be_duplicate = EXCLUDED.may_be_duplicate"
      " WHERE (notification.attempt, notification.outcome_rank)"
      " < (EXCLUDED.attempt, EXCLUDED.outcome_rank)"},
+
+    {"project_link",
+     "INSERT INTO link (incident_id, enterprise_id, campaign_id, event_id, drill, opens, rule, "
+     "kind,"
+     " indicator_type, shared, enterprises, incidents, why_zh, why_en, advisory, policy_version,"
+     " linked_at)"
+     " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::boolean[],"
+     " $6::boolean[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bigint[],"
+     " $12::bigint[], $13::text[], $14::text[], $15::json[], $16::text[], $17::timestamptz[])"
+     " ON CONFLICT (campaign_id, incident_id) DO NOTHING"},
 };
 const size_t archiver_statements_n = ARRAY_LEN(archiver_statements);

@@ -169,13 +169,37 @@ static size_t count_like(const struct case_file *c, const struct event *ev)
     return ret;
 }
 
+/* The campaign that has hit most: of several it is what a grade goes by. NULL: the incident is part of none. */
+static const struct campaign *widest_campaign(const struct case_file *c)
+{
+    const struct campaign *ret = NULL;
+
+    for (size_t i = 0; i < c->inputs_n; i++) {
+        const struct event *ev = &c->inputs[i].ev;
+
+        if (ev->type == EVENT_INCIDENT_LINKED && !c->inputs[i].is_stranger &&
+            (!ret || ev->incident_linked->campaign->enterprises > ret->enterprises))
+            ret = ev->incident_linked->campaign;
+    }
+    return ret;
+}
+
+/* An older or a smaller campaign than the one that is known changes nothing. */
+static bool is_old_news(const struct case_file *c, const struct event *ev)
+{
+    const struct campaign *widest = widest_campaign(c);
+
+    return ev->type == EVENT_INCIDENT_LINKED && widest &&
+           ev->incident_linked->campaign->enterprises <= widest->enterprises;
+}
+
 static enum case_outcome take_input(struct case_file *c, struct event *ev, bool early_room,
                                     void *origin, struct err *err)
 {
     bool is_early = !id_is_set(&c->enterprise_id);
     struct id id = ev->id;
 
-    if (is_known(c, &ev->id)) {
+    if (is_known(c, &ev->id) || is_old_news(c, ev)) {
         event_done(ev);
         return CASE_UNCHANGED;
     }
@@ -281,6 +305,7 @@ static void merging_begin(struct merging *m, const struct case_file *c, const st
     *m = (struct merging){.c = c, .policy = policy, .arena = arena};
     m->in.facts = &m->facts;
     m->in.discovered_at = report ? report->discovered_at : 0;
+    m->in.campaign = widest_campaign(c);
 }
 
 static bool merge_input(struct merging *m, size_t i, struct err *err)

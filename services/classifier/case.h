@@ -1,7 +1,7 @@
 /*
  * case - what is known of one incident, and the grade that follows from all of it. Pure.
  *
- * Inputs      Reports, supplements and people's decisions, a set by event id: a copy changes nothing. They are read in one order whatever order they
+ * Inputs      Reports, supplements, people's decisions and links, a set by event id: a copy changes nothing. They are read in one order whatever order they
  *             came in (reports first, then by occurred_at and event id), so all orders of arrival end in the same grade.
  * Level       The facts are merged input by input; the level is the highest that any stage of this reached, because only a person lowers. So a
  *             second, conflicting report under one incident can only raise (hard case 9).
@@ -14,6 +14,8 @@
  *             news.) A decision is challenged when the rules' level by all facts is above the decided one and above the rules' level by all facts but the
  *             news; once for each level that is above the last. So in all orders whoever decided hears in the end of the same level; but facts older than
  *             the decision that come last, and give that level too, take nothing back. A new decision has not been challenged yet.
+ * Campaign    What links the incident with others (incident.linked) is an input too: of several the one that hit most enterprises counts. One that did
+ *             not hit more than that is no news; and none is news to whoever decided: the park is called for the campaign itself.
  * Answers     Every decision on a reported incident has one (hard case 11): the grade that it became, or the standing grade repeated with the reason why
  *             it does not count. A repeated grade keeps its revision, so it is no news to anybody.
  * Early       Supplements and decisions that come before their incident are kept, not graded.
@@ -78,7 +80,7 @@ enum case_outcome {
 };
 
 /*
- * Takes an event (report.*, action.reclassified, incident.classified, incident.reclassified; it is empty afterwards unless refused or answered).
+ * Takes an event (report.*, action.reclassified, incident.classified, .reclassified, .linked; it is empty afterwards unless refused or answered).
  * `early_room`: may the event's enterprise leave another early one?
  */
 enum case_outcome case_take(struct case_file *c, struct event *ev, bool early_room, void *origin,

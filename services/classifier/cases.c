@@ -6,6 +6,8 @@
 #include "common/base/clock.h"
 #include "common/base/metric.h"
 #include "proto/event_headers.h"
+#include "services/classifier/link_store.h"
+#include "services/classifier/links.h"
 #include "services/classifier/store.h"
 
 #include "common/base/metric_rows.h"
@@ -37,6 +39,7 @@ struct item {
     struct event ev;
     struct origin origin;
     struct err refused; /* CASE_ANSWERED: why */
+    bool is_dropped;    /* among the dead letters */
 };
 
 struct batch {
@@ -46,6 +49,7 @@ struct batch {
     size_t n;
     int64_t early; /* taken in this batch, whosesoever: so the bound also holds inside it */
     struct store_batch stored;
+    struct links links;
 };
 
 static void batch_done(struct batch *b)
@@ -54,6 +58,7 @@ static void batch_done(struct batch *b)
         event_done(&b->items[i].ev);
     free(b->items);
     store_batch_done(&b->stored);
+    links_done(&b->links);
 }
 
 /* The types that a case is made of; others of the same topics, and those of later releases, are not ours. */
@@ -67,7 +72,7 @@ static bool is_wanted(const struct flow_record *rec, enum event_type *ret)
         return false;
     return *ret == EVENT_REPORT_SUBMITTED || *ret == EVENT_REPORT_SUPPLEMENTED ||
            *ret == EVENT_ACTION_RECLASSIFIED || *ret == EVENT_INCIDENT_CLASSIFIED ||
-           *ret == EVENT_INCIDENT_RECLASSIFIED;
+           *ret == EVENT_INCIDENT_RECLASSIFIED || *ret == EVENT_INCIDENT_LINKED;
 }
 
 static bool is_grade(enum event_type type)
@@ -285,10 +290,26 @@ static bool regrade_changed(struct batch *b, struct err *err)
     return true;
 }
 
-static bool take(struct batch *b, struct item *item, struct err *err)
+/* What the incident shares with others, now that it is known whose it is: also by what came early, but for strangers. */
+static bool note_early(struct batch *b, const struct case_file *c, const struct id *but,
+                       struct err *err)
 {
-    struct stored_case *c = store_find(&b->stored, &item->ev.incident_id);
+    for (size_t i = 0; i < c->inputs_n; i++)
+        if (!c->inputs[i].is_stranger && strcmp(c->inputs[i].ev.id.text, but->text) != 0 &&
+            !links_note(&b->links, &c->inputs[i].ev, err))
+            return false;
+    return true;
+}
+
+static bool opened(struct batch *b, const struct case_file *c, const struct id *by, struct err *err)
+{
+    return refuse_strangers(b, c, err) && note_early(b, c, by, err);
+}
+
+static bool take_noted(struct batch *b, struct item *item, struct stored_case *c, struct err *err)
+{
     bool was_open = id_is_set(&c->file.enterprise_id), early_room;
+    struct id id = item->ev.id;
     struct err why = {0};
 
     if (!find_room(b, c, &item->ev, &early_room, err))
@@ -299,8 +320,10 @@ static bool take(struct batch *b, struct item *item, struct err *err)
         return false;
     case CASE_STRANGER:
         metric_add(&classifier_strangers_total, 1);
+        item->is_dropped = true;
         return sink_refuse(b->tx, item->rec, why.text, NOT_AGAIN, err);
     case CASE_REFUSED:
+        item->is_dropped = true;
         return sink_refuse(b->tx, item->rec, why.text, MAY_COME_BACK, err);
     case CASE_UNCHANGED:
         return true;
@@ -311,7 +334,22 @@ static bool take(struct batch *b, struct item *item, struct err *err)
         break;
     }
     c->is_changed = true;
-    return was_open || !id_is_set(&c->file.enterprise_id) || refuse_strangers(b, &c->file, err);
+    return was_open || !id_is_set(&c->file.enterprise_id) || opened(b, &c->file, &id, err);
+}
+
+/* Taking empties the event, so its traits are noted before, and dropped when it does not count, or not yet. */
+static bool take(struct batch *b, struct item *item, struct err *err)
+{
+    struct stored_case *c = store_find(&b->stored, &item->ev.incident_id);
+    size_t noted = b->links.n;
+
+    if (!links_note(&b->links, &item->ev, err) || !take_noted(b, item, c, err))
+        return false;
+    if (item->is_dropped || !id_is_set(&c->file.enterprise_id))
+        links_drop(&b->links, noted);
+    else
+        links_keep(&b->links, noted, &c->file.enterprise_id);
+    return true;
 }
 
 bool cases_apply(void *ctx, struct sink_tx *tx, const struct flow_record *records, size_t n,
@@ -320,12 +358,15 @@ bool cases_apply(void *ctx, struct sink_tx *tx, const struct flow_record *record
     AUTO(batch_done) struct batch b = {.cases = ctx, .tx = tx, .n = n};
 
     policy_live_update(b.cases->live, &b.cases->policy);
+    links_init(&b.links, b.cases->policy->correlation, b.cases->policy->version);
     if (!decode(&b, records, err) || !list_cases(&b, err) || !store_load(tx->db, &b.stored, err))
         return false;
     for (size_t i = 0; i < n; i++)
         if (b.items[i].is_wanted && !take(&b, &b.items[i], err))
             return false;
-    return regrade_changed(&b, err) && store_save(tx->db, &b.stored, err);
+    /* Links last: others wait for traits. */
+    return regrade_changed(&b, err) && store_save(tx->db, &b.stored, err) &&
+           links_apply(&b.links, tx, err);
 }
 
 static bool refuse_expired(void *ctx, const struct flow_record *rec, struct err *err)
@@ -340,6 +381,12 @@ static bool refuse_expired(void *ctx, const struct flow_record *rec, struct err 
 
 bool cases_tick(void *ctx, struct sink_tx *tx, bool *ret_more, struct err *err)
 {
+    bool more_early = false, more_traits = false;
+
     (void)ctx;
-    return store_expire(tx->db, tx->now_ms - EARLY_KEPT_MS, refuse_expired, tx, ret_more, err);
+    if (!store_expire(tx->db, tx->now_ms - EARLY_KEPT_MS, refuse_expired, tx, &more_early, err) ||
+        !link_store_expire(tx->db, tx->now_ms, &more_traits, err))
+        return false;
+    *ret_more = more_early || more_traits;
+    return true;
 }

@@ -234,10 +234,11 @@ static bool is_missing(const struct work *w, const char *pointer, const char *re
     return false;
 }
 
-/* One entry for a fact and a regime: the next level that it could raise to. */
+/* The first fact that the rule does not know; a word or a figure that was not said is nothing to ask for, nor is a campaign that nobody has found.
+ * One entry for a fact and a regime: the next level that it could raise to. */
 static void add_missing(struct work *w, const struct regime *regime, const struct rule *rule)
 {
-    const char *pointer = predicate_first_missed(rule->when, &w->view);
+    const char *pointer = predicate_first_missed(rule->when, &w->view, "/campaign/");
     struct missing *m = &w->ret->missing[w->ret->missing_n];
 
     if (!pointer)
@@ -489,7 +490,8 @@ bool classify(const struct policy *policy, const struct classify_input *in, stru
 {
     const struct grading body = {.summary = in->summary,
                                  .facts = (struct facts *)(uintptr_t)in->facts,
-                                 .profile = (struct profile *)(uintptr_t)in->profile};
+                                 .profile = (struct profile *)(uintptr_t)in->profile,
+                                 .campaign = (struct campaign *)(uintptr_t)in->campaign};
     uint8_t answers[PREDICATE_SHARED_MAX] = {0};
     struct lazy_model model = {0};
     struct work w = {.policy = policy, .in = in, .model = &model, .arena = arena, .ret = ret};
@@ -503,6 +505,7 @@ bool classify(const struct policy *policy, const struct classify_input *in, stru
     ret->missing = arena_take(arena, (MISSING_MAX + 1) * sizeof(*ret->missing));
     if (!ret->regimes || !ret->reasons || !ret->missing || !choose(&w) || !grade_all(&w))
         return err_memory(err);
+    ret->campaign = body.campaign;
     ret->policy_version = policy->version;
     SHAPE_SET(ret, decided_by, SCOPE_SYSTEM);
     return true;

@@ -32,13 +32,14 @@ struct classify_input {  /* all borrowed */
     struct figure_hits said;       /* in whole numbers */
     const char *
         first_text; /* that was read: the text model is asked about it, if a rule asks for the model */
+    const struct campaign *campaign; /* the one that it is a part of; NULL: none */
 };
 
 /* Adds what the texts of a report or a supplement say. */
 void classify_read(const struct policy *policy, const char *summary, const struct facts *facts,
                    struct classify_input *in);
 
-/* Sets in `ret` what follows from the facts: category, gbt20986, level, regimes, reasons, missing, needs_human, policy_version, and decided_by
+/* Sets in `ret` what follows from the facts: category, gbt20986, level, regimes, reasons, missing, needs_human, campaign, policy_version, and decided_by
  * (system). Nothing else is touched. */
 bool classify(const struct policy *policy, const struct classify_input *in, struct arena *arena,
               struct incident_classified *ret, struct err *err) MUST_CHECK;

@@ -8,8 +8,10 @@
 #include "common/kafka/admin.h"
 #include "services/classifier/cases.h"
 #include "services/classifier/grade.h"
+#include "services/classifier/link_store.h"
 #include "services/classifier/store.h"
 
+#define STATEMENTS_MAX 64
 #define ALIVE_EVERY_MS 100
 #define ASK_MS         1000  /* between two questions to the brokers, and how long one may take */
 #define PROBATION_MS   15000 /* longer than the longest pause of service_loop() and an opening */
@@ -125,9 +127,20 @@ static bool bear_with_database(struct parts *parts, struct err *err)
     return false;
 }
 
+/* One table of them: the sink prepares no more. */
+static bool list_statements(struct db_statement ret[STATEMENTS_MAX], struct err *err)
+{
+    if (store_statements_n + link_statements_n > STATEMENTS_MAX)
+        return err_set(err, ERR_FATAL, "more than %d statements", STATEMENTS_MAX);
+    memcpy(ret, store_statements, store_statements_n * sizeof(*ret));
+    memcpy(ret + store_statements_n, link_statements, link_statements_n * sizeof(*ret));
+    return true;
+}
+
 static bool case_once(void *ctx, struct service *svc, struct err *err)
 {
     struct parts *parts = ctx;
+    struct db_statement statements[STATEMENTS_MAX];
     AUTO(auto_sink) struct sink *sink = NULL;
     const char *const input[] = {topics[TOPIC_REPORT].name, topics[TOPIC_ACTION].name,
                                  topics[TOPIC_INCIDENT].name};
@@ -145,15 +158,16 @@ static bool case_once(void *ctx, struct service *svc, struct err *err)
         .batch_max = parts->conf->batch_max,
         .tick_ms = CASES_TICK_MS,
         .gather_ms = 50,
-        .statements = store_statements,
-        .statements_n = store_statements_n,
+        .statements = statements,
+        .statements_n = store_statements_n + link_statements_n,
         .apply = apply,
         .tick = tick,
         .turn = sink_turn,
         .ctx = parts,
     };
 
-    if (!topics_check(&parts->kafka, topics, TOPICS_N, err) || !sink_open(&sink, &conf, err))
+    if (!list_statements(statements, err) || !topics_check(&parts->kafka, topics, TOPICS_N, err) ||
+        !sink_open(&sink, &conf, err))
         return false;
     return sink_run(sink, service_stop(svc), err) || bear_with_database(parts, err);
 }

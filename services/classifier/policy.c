@@ -53,6 +53,7 @@ void policy_unref(struct policy *p)
     for (size_t i = 0; i < p->regimes_n; i++)
         regime_done(&p->regimes[i]);
     predicate_free(p->hint);
+    correlation_free(p->correlation);
     text_model_free(p->model);
     figures_free(p->figures);
     words_free(p->words);
@@ -345,6 +346,16 @@ static bool read_taxonomy(struct policy *p, const struct policy_taxonomy *doc, s
     return read_choices(p, doc, err);
 }
 
+static bool is_sub(const void *ctx, const char *sub)
+{
+    const struct policy *p = ctx;
+
+    for (size_t g = 0; g < ARRAY_LEN(p->gbt); g++)
+        if (has_sub(&p->gbt[g], sub))
+            return true;
+    return false;
+}
+
 struct names {
     char names[FILES_MAX][NAME_BYTES];
     size_t n;
@@ -498,6 +509,11 @@ static bool take_taxonomy(struct policy *p, const struct policy_file *f, struct 
            (read_taxonomy(p, &doc, err) || policy_file_refuse(f, err));
 }
 
+static bool take_correlation(struct policy *p, const struct policy_file *f, struct err *err)
+{
+    return correlation_load(&p->correlation, f->doc, is_sub, p, err) || policy_file_refuse(f, err);
+}
+
 static bool take_regime(struct policy *p, const struct policy_file *f, struct err *err)
 {
     struct policy_regime doc;
@@ -506,17 +522,24 @@ static bool take_regime(struct policy *p, const struct policy_file *f, struct er
            (read_regime(p, &doc, err) || policy_file_refuse(f, err));
 }
 
+static bool has_file(const struct loading *l, const char *name)
+{
+    char path[4096];
+
+    return snprintf(path, sizeof(path), "%s/%s", l->folder, name) < (int)sizeof(path) &&
+           access(path, F_OK) == 0;
+}
+
 /* A folder without one does without. */
 static bool load_model(struct loading *l, struct err *err)
 {
-    AUTO(buf_done) struct buf bytes;
+    AUTO(buf_done) struct buf bytes = {0};
     char path[4096];
 
-    buf_init(&bytes, MODEL_FILE_BYTES);
-    if (snprintf(path, sizeof(path), "%s/model.bin", l->folder) >= (int)sizeof(path))
-        return err_set(err, ERR_CONFIG, "model.bin: the path is too long");
-    if (access(path, F_OK) != 0)
+    if (!has_file(l, "model.bin"))
         return true;
+    buf_init(&bytes, MODEL_FILE_BYTES);
+    snprintf(path, sizeof(path), "%s/model.bin", l->folder);
     if (!file_read(&bytes, path, err) ||
         !text_model_load(&l->policy->model, bytes.data, bytes.len, err))
         return err_wrap(err, "model.bin");
@@ -536,7 +559,9 @@ static bool load_all(struct loading *l, struct err *err)
     if (!ok)
         return false;
     set_view(l->policy);
-    ok = compile_hint(l->policy, err) && load_file(l, "taxonomy.json", take_taxonomy, err);
+    ok = compile_hint(l->policy, err) && load_file(l, "taxonomy.json", take_taxonomy, err) &&
+         (!has_file(l, "correlation.json") ||
+          load_file(l, "correlation.json", take_correlation, err));
     for (size_t i = 0; ok && i < regimes.n; i++)
         ok = load_file(l, regimes.names[i], take_regime, err);
     l->policy->view.conditions = NULL;

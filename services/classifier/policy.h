@@ -5,6 +5,7 @@
  *     FOLDER/figures.json      units, and what makes a number a figure (services/classifier/figures.h)
  *     FOLDER/model.bin         the text model (services/classifier/model.h); may be missing
  *     FOLDER/taxonomy.json     the ten categories of GB/T 20986 with their sub-categories and the park's category of each; the rules that choose
+ *     FOLDER/correlation.json  which incidents belong together (services/classifier/correlation.h); may be missing
  *     FOLDER/regimes/ *.json   one regime of grading each: a law, a standard, or the park's own rule
  *
  * What stands in them: proto/policy_docs.def; meaning of each member: services/classifier/README.md. `when` is a predicate (proto/predicate.h) over the
@@ -27,6 +28,7 @@
 
 #include "proto/event.h"
 #include "proto/predicate.h"
+#include "services/classifier/correlation.h"
 #include "services/classifier/figures.h"
 #include "services/classifier/model.h"
 #include "services/classifier/words.h"
@@ -80,6 +82,7 @@ struct policy {
     struct words *words;
     struct figures *figures;
     struct text_model *model;        /* NULL: the folder has none */
+    struct correlation *correlation; /* NULL: the folder has no correlation.json */
     double model_sure;               /* the least probability that counts */
     struct predicate_names names[3]; /* /words/…, /said/… and /model/… */
     struct predicate_view view;

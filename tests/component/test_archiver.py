@@ -241,6 +241,37 @@ def test_hard_case_02_any_order_gives_the_same_views(archiver):
     assert [shown(archiver, incident) for incident, _ in stories] == [WANTED] * len(stories)
 
 
+def test_campaigns_are_shown_whatever_comes_first(archiver):
+    campaign, incidents = str(uuid.uuid4()), [Incident() for _ in range(3)]
+    reports = [i.event("report.submitted") for i in incidents]
+
+    def link(incident, enterprises, **fields):
+        return incident.event("incident.linked", opens=enterprises == 2, drill=False, **fields, zh=f"{enterprises} 家",
+                              campaign={"campaign_id": campaign, "enterprises": enterprises, "incidents": enterprises},
+                              **({} if enterprises == 2 else {"advisory": None}),
+                              indicator={"type": "ip", "value": "203.0.113.77"})
+    third = link(incidents[2], 3, occurred_at="2026-11-22T07:00:00.000Z")
+    archiver.send(third, reports[0], link(incidents[1], 2))
+    archiver.archived()
+    archiver.send(link(incidents[0], 2), third, reports[2], reports[1])
+    archiver.archived()
+    row, = archiver.database.rows("SELECT *, opened_at::text AS opened FROM analytics.campaign WHERE campaign_id = %s",
+                                  campaign, role="tongbao_analyst")
+    enterprises = len({json.loads(r.value)["enterprise_id"] for r in reports})
+    assert (row["rule"], row["kind"], row["indicator_type"], row["shared"]) == ("correlation.indicator", "indicator", "ip",
+                                                                               "203.0.113.77")
+    assert (row["enterprises"], row["incidents"], row["why_zh"]) == (enterprises, 3, "2 家")
+    assert row["opened"].startswith("2026-11-22 06:00:00") and row["advisory"]["tlp"] == "TLP:AMBER" and not row["drill"]
+    members = {r["incident_id"]: r for r in archiver.database.rows(
+        "SELECT * FROM analytics.campaign_incident WHERE campaign_id = %s", campaign, role="tongbao_analyst")}
+    assert set(members) == {i.id for i in incidents}
+    received = [r["received_at"] for r in members.values()]
+    assert (row["first_at"], row["last_at"]) == (min(received), max(received))
+    assert all(archiver.view("incident", i)[0]["received_at"] == members[i.id]["received_at"] for i in incidents)
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        archiver.database.rows("SELECT * FROM analytics.campaign", role="tongbao_intake")
+
+
 def test_an_incident_is_shown_once_it_is_known(archiver):
     incident = Incident()
     archiver.send(incident.event("escalation.state"))

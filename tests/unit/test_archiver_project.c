@@ -10,6 +10,9 @@
 #define IDS         "141bd7c8-87f4-8aba-b020-476223bff445|291cda6f-1948-8c93-9470-df4c2acb3ac8|"
 #define CALL        "f906a62f-5419-83c8-9976-8699073ad132|"
 #define PERSON      "e3456bc1-f4d2-80f4-a979-33758645fdc2|"
+#define LINKED      "3dc260b2-4720-82d9-857b-d930b02f2383|0b0e8d2c-0000-8000-8000-000000000001"
+#define LINK        LINKED "|f"
+#define LINK_DRILL  LINKED "|t"
 #define GRADED                                                                                     \
     "project_grade|" IDS "0|malware|larger|malicious_program|t|"                                   \
     "823412d1eacb67956220e532959f0104603057c88704863ca38e7cd188fda812|03:25:12.500Z|HXJM|"         \
@@ -102,13 +105,28 @@ static const struct row_case {
      "{\"refused_why\":\"the park has decided\"}", ""},
     {"the timeline alone shows an action", "action.confirmed", NULL, ""},
     {"the timeline alone shows a supplement", "report.supplemented", NULL, ""},
-    {"the timeline alone shows a link", "incident.linked", NULL, ""},
     {"the timeline alone shows a challenge", "incident.challenged", NULL, ""},
     {"a call for a challenge", "escalation.raised",
      "{\"chain\":\"challenged.park\",\"scope\":\"park\",\"role\":\"duty_officer\",\"why\":"
      "\"challenged\"}",
      "project_raised|" IDS CALL "challenged.park|1|0|duty_officer|park|" PERSON
      "challenged|f|t|03:20:12.480Z|03:25:12.500Z|\n"},
+    {"a link that opens a campaign", "incident.linked",
+     "{\"advisory\":{\"tlp\":\"TLP:RED\",\"title\":\"t\",\"text\":\"t\",\"audience\":\"all\"}}",
+     "project_link|" IDS LINK
+     "|t|correlation.indicator|indicator|ip|203.0.113.45|3|3|24 小时内三家企业报告了同一来源地址|"
+     "three enterprises reported the same source address within 24 h|{\"tlp\":\"TLP:|"
+     "9c1185a5c5e9fc54612808977ee8f548b2258d31a0f5d9a5f1f8f4d0f6f7d1c2|06:00:00.000Z|\n"},
+    {"a link by its kind of attack", "incident.linked",
+     "{\"indicator\":null,\"sub\":\"勒索软件\",\"opens\":false,\"advisory\":null,\"zh\":\"z\","
+     "\"en\":\"e\",\"drill\":true}",
+     "project_link|" IDS LINK_DRILL "|f|correlation.indicator|sub_category|-|勒索软件|3|3|z|e|-|"
+     "9c1185a5c5e9fc54612808977ee8f548b2258d31a0f5d9a5f1f8f4d0f6f7d1c2|06:00:00.000Z|\n"},
+    {"a link by a supplier", "incident.linked",
+     "{\"indicator\":null,\"supplier\":\"acme\",\"opens\":false,\"advisory\":null,\"zh\":\"z\","
+     "\"en\":\"e\"}",
+     "project_link|" IDS LINK "|f|correlation.indicator|supplier|-|acme|3|3|z|e|-|"
+     "9c1185a5c5e9fc54612808977ee8f548b2258d31a0f5d9a5f1f8f4d0f6f7d1c2|06:00:00.000Z|\n"},
     {"the timeline alone shows an advisory", "advisory.issued", NULL, ""},
 };
 

@@ -15,7 +15,7 @@ static struct policy *policy;
 #define THEIRS "bbbbbbbb-0000-8000-8000-000000000002"
 #define INC    "11111111-0000-8000-8000-000000000003"
 
-enum what { REPORT, SUPPLEMENT, DECISION, GRADE };
+enum what { REPORT, SUPPLEMENT, DECISION, GRADE, LINK };
 
 struct spec {
     enum what what;
@@ -33,7 +33,8 @@ static const char profile[] = "\"profile\":{\"code\":\"X\",\"name\":\"某公司\
 static enum event_type type_of(enum what what)
 {
     static const enum event_type types[] = {EVENT_REPORT_SUBMITTED, EVENT_REPORT_SUPPLEMENTED,
-                                            EVENT_ACTION_RECLASSIFIED, EVENT_INCIDENT_CLASSIFIED};
+                                            EVENT_ACTION_RECLASSIFIED, EVENT_INCIDENT_CLASSIFIED,
+                                            EVENT_INCIDENT_LINKED};
     return types[what];
 }
 
@@ -43,7 +44,7 @@ static void add_common(struct buf *b, const struct spec *s)
 
     snprintf(text, sizeof(text), common, s->enterprise, s->number);
     buf_str(b, text);
-    if (s->what == GRADE)
+    if (s->what == GRADE || s->what == LINK)
         return;
     snprintf(text, sizeof(text), actor, s->scope, s->number);
     buf_char(b, ',');
@@ -85,6 +86,13 @@ static struct event make(const struct spec *s)
     "\",\"zh\":\"" zh "\"},\"regimes\":[],\"reasons\":[],\"needs_human\":false,"                   \
     "\"policy_version\":\"0000000000000000000000000000000000000000000000000000000000000000\","     \
     "\"decided_by\":\"system\",\"summary\":\"x\",\"facts\":{}"
+
+#define LINKED(enterprises)                                                                        \
+    "\"campaign\":{\"campaign_id\":\"dddddddd-0000-8000-8000-000000000001\","                      \
+    "\"enterprises\":" enterprises                                                                 \
+    ",\"incidents\":9},\"opens\":false,\"linked_incident_ids\":[],\"rule\":\"r\","                 \
+    "\"zh\":\"z\",\"en\":\"e\",\"policy_version\":"                                                \
+    "\"0000000000000000000000000000000000000000000000000000000000000000\""
 
 static const struct spec thin = {REPORT, 1, OURS, "enterprise", "\"summary\":\"系统中断\""};
 static const struct spec thin_grade = {
@@ -362,6 +370,38 @@ static const struct set {
       {SUPPLEMENT, 4, OURS, "enterprise", "\"summary\":\"客户资料泄露\""}},
      5,
      LEVEL_MAJOR,
+     CATEGORY_MALWARE,
+     SCOPE_PARK,
+     ""},
+    {"a campaign raises, and a smaller one takes nothing back",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"员工的一台办公电脑感染病毒\""},
+      {GRADE, 51, OURS, "", GRADED("general", "malware", "malicious_program", "恶意程序")},
+      {LINK, 2, OURS, "", LINKED("3")},
+      {LINK, 3, OURS, "", LINKED("2")},
+      {SUPPLEMENT, 4, OURS, "enterprise", "\"place\":\"上海\""}},
+     5,
+     LEVEL_LARGER,
+     CATEGORY_MALWARE,
+     SCOPE_SYSTEM,
+     ""},
+    {"two enterprises are no wave",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"员工的一台办公电脑感染病毒\""},
+      {GRADE, 51, OURS, "", GRADED("general", "malware", "malicious_program", "恶意程序")},
+      {LINK, 2, OURS, "", LINKED("2")},
+      {SUPPLEMENT, 3, OURS, "enterprise", "\"place\":\"上海\""}},
+     4,
+     LEVEL_GENERAL,
+     CATEGORY_MALWARE,
+     SCOPE_SYSTEM,
+     ""},
+    {"a person lowers what a campaign raised",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"员工的一台办公电脑感染病毒\""},
+      {GRADE, 51, OURS, "", GRADED("general", "malware", "malicious_program", "恶意程序")},
+      {LINK, 2, OURS, "", LINKED("3")},
+      {DECISION, 3, OURS, "park", "\"level\":\"general\",\"reason\":\"一台\""},
+      {LINK, 4, OURS, "", LINKED("5")}},
+     5,
+     LEVEL_GENERAL,
      CATEGORY_MALWARE,
      SCOPE_PARK,
      ""},
@@ -1157,6 +1197,108 @@ static void a_batch_is_graded_once(void **state)
 
 /* --- merging --- */
 
+/* --- campaigns --- */
+
+static const struct spec virus = {REPORT, 1, OURS, "enterprise",
+                                  "\"summary\":\"员工的一台办公电脑感染病毒\""};
+static const struct spec virus_grade = {
+    GRADE, 51, OURS, "", GRADED("general", "malware", "malicious_program", "恶意程序")};
+static const struct spec wave = {LINK, 2, OURS, "", LINKED("3")};
+
+/* The grade says which campaign raised it, by which rule, and can be published. */
+static void a_campaign_is_named(void **state)
+{
+    AUTO(run_done) struct run r;
+    AUTO(buf_done) struct buf text;
+    struct err err = {0};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &virus);
+    must_feed(&r, &virus_grade);
+    must_feed(&r, &wave);
+    assert_int_equal(r.published, 1);
+    assert_int_equal(r.last.body.level, LEVEL_LARGER);
+    assert_true(r.last.body.needs_human);
+    buf_init(&text, EVENT_BODY_MAX_BYTES);
+    assert_ok(event_encode(EVENT_INCIDENT_RECLASSIFIED, &r.last.body, &text, &err), &err);
+    assert_contains(buf_text(&text), "\"campaign\":{\"campaign_id\":\"dddddddd-0000-8000-8000-"
+                                     "000000000001\",\"enterprises\":3,\"incidents\":9}");
+    assert_contains(buf_text(&text), "{\"pointer\":\"/campaign/enterprises\",\"value\":\"3\"}");
+    assert_contains(buf_text(&text), "\"rule\":\"park.campaign\"");
+    assert_contains(buf_text(&text),
+                    "\"parent_event_id\":\"cccccccc-0000-8000-8000-000000000002\"");
+    assert_null(strstr(buf_text(&text), "\"pointer\":\"/campaign\""));
+}
+
+/* Nothing is asked of a reporter that only the park can see. */
+static void no_campaign_is_nothing_missing(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec more = {SUPPLEMENT, 3, OURS, "enterprise", "\"summary\":\"系统中断\""};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &virus);
+    must_feed(&r, &virus_grade);
+    must_feed(&r, &more);
+    assert_int_equal(r.published, 1);
+    assert_null(r.last.body.campaign);
+    assert_true(r.last.body.missing_n > 0);
+    for (size_t i = 0; i < r.last.body.missing_n; i++)
+        assert_null(strstr(r.last.body.missing[i].pointer, "campaign"));
+}
+
+static void an_equal_campaign_is_no_news(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec equal = {LINK, 5, OURS, "", LINKED("3")};
+    const struct spec smaller = {LINK, 6, OURS, "", LINKED("2")};
+    const struct spec wider = {LINK, 7, OURS, "", LINKED("4")};
+    struct err err = {0};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &virus);
+    must_feed(&r, &virus_grade);
+    must_feed(&r, &wave);
+    assert_int_equal(feed(&r, &equal, &err), CASE_UNCHANGED);
+    assert_int_equal(feed(&r, &smaller, &err), CASE_UNCHANGED);
+    assert_int_equal(r.file.inputs_n, 2);
+    assert_int_equal(feed(&r, &wider, &err), CASE_CHANGED);
+    assert_int_equal(r.published, 1); /* the grade is the same */
+}
+
+/* A case full of links takes no more of them, and everything else. */
+static void links_take_nobodys_room(void **state)
+{
+    AUTO(run_done) struct run r;
+    char linked[1024];
+    struct spec link = {LINK, 0, OURS, "", linked};
+    const struct spec decision = {DECISION, 58, OURS, "park",
+                                  "\"level\":\"major\",\"reason\":\"x\""};
+    struct err err = {0};
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &virus);
+    must_feed(&r, &virus_grade);
+    for (int i = 0; i <= CASE_INPUTS_MAX; i++) {
+        struct event ev;
+
+        snprintf(linked, sizeof(linked), LINKED("%d"), i + 2);
+        ev = make(&link);
+        snprintf(ev.id.text + 24, 13, "%012d", 1000 + i);
+        assert_int_equal(case_take(&r.file, &ev, true, NULL, &err),
+                         i < CASE_INPUTS_MAX ? CASE_CHANGED : CASE_REFUSED);
+        event_done(&ev);
+    }
+    assert_contains(err.text, "256 incident.linked");
+    must_feed(&r, &ours_more);
+    must_feed(&r, &decision);
+    assert_int_equal(r.file.published.level, LEVEL_MAJOR);
+}
+
 static const struct merge_row {
     const char *name, *first, *second, *want;
 } merge_rows[] = {
@@ -1236,6 +1378,10 @@ int main(void)
     TEST_ADD(&list, hard_case_10_strangers_take_nobodys_room);
     TEST_ADD(&list, hard_case_10_strangers_are_no_news);
     TEST_ADD(&list, a_batch_is_graded_once);
+    TEST_ADD(&list, a_campaign_is_named);
+    TEST_ADD(&list, no_campaign_is_nothing_missing);
+    TEST_ADD(&list, an_equal_campaign_is_no_news);
+    TEST_ADD(&list, links_take_nobodys_room);
     TEST_ADD_ROWS(&list, merge_rows, check_merge);
     failed = test_run("classifier case", &list);
     policy_unref(policy);

@@ -15,9 +15,12 @@
 #define CAC      "regimes/cac-2025.json"
 #define SCRATCH  "/tmp/tongbao-policy-XXXXXX"
 
+#define LINKS "correlation.json"
+
 static const char *const files[] = {"words.json",
                                     "figures.json",
                                     "taxonomy.json",
+                                    LINKS,
                                     PARK,
                                     CAC,
                                     "regimes/eu-dora.json",
@@ -101,7 +104,7 @@ static const struct row {
      "{\"all\":[{\"at\":\"/facts/system/servers_hit\",\"ge\":5},"
      "{\"not\":{\"at\":\"/facts/system/servers_hit\",\"ge\":2}}]}",
      "/rules/2/when: contradicts itself"},
-    {"a rule that decides nothing", PARK, "/rules/10", "when",
+    {"a rule that decides nothing", PARK, "/rules/11", "when",
      "{\"all\":[{\"at\":\"/facts/system/servers_hit\",\"ge\":5},"
      "{\"at\":\"/words/worm\",\"exists\":true}]}",
      "\"park.one-workstation\" can never decide anything: whenever it fires, \"park.servers-hit\""},
@@ -110,6 +113,49 @@ static const struct row {
      "{\"at\":\"/words/worm\",\"exists\":true}]}",
      "can never be reached: whenever it fires, \"category.ransom-given\" did before"},
     {"an unknown member of the words", "words.json", "", "list", "{}", "/list: is not a field"},
+    {"an unknown member of the links", LINKS, "", "ignored", "[]", "/ignored: no such member"},
+    {"an unknown member of a link", LINKS, "/rules/0", "windows", "\"7 d\"",
+     "/rules/0/windows: no such member"},
+    {"no list of links", LINKS, "", "rules", NULL, "/rules: must be a list of at most 16"},
+    {"a link without an id", LINKS, "/rules/0", "id", NULL, "/rules/0/id: must be a text"},
+    {"two links of one id", LINKS, "/rules/1", "id", "\"correlation.malware\"",
+     "/rules/1/id: \"correlation.malware\" stands there twice"},
+    {"a link of no kind", LINKS, "/rules/0", "kind", "\"place\"", "/rules/0/kind: must be"},
+    {"indicators that are none", LINKS, "/rules/0", "indicator_types", "[\"sha256\",\"phone\"]",
+     "/rules/0/indicator_types/1: must be ip, domain"},
+    {"an indicator twice", LINKS, "/rules/0", "indicator_types", "[\"ip\",\"ip\"]",
+     "/indicator_types/1: stands there twice"},
+    {"no indicators", LINKS, "/rules/0", "indicator_types", "[]", "/indicator_types: must be"},
+    {"indicators of a supplier", LINKS, "/rules/3", "indicator_types", "[\"ip\"]",
+     "/rules/3/indicator_types: only with kind indicator"},
+    {"sub-categories of a supplier", LINKS, "/rules/3", "subs", "[\"勒索软件\"]",
+     "/rules/3/subs: only with kind sub_category"},
+    {"no sub-categories", LINKS, "/rules/2", "subs", "[]", "/rules/2/subs: must be a list"},
+    {"a sub-category of no taxonomy", LINKS, "/rules/2", "subs", "[\"勒索\"]",
+     "/rules/2/subs/0: must be a sub-category that taxonomy.json lists"},
+    {"the sub-category of the rest", LINKS, "/rules/2", "subs", "[\"勒索软件\",\"其他\"]",
+     "/rules/2/subs/1: must be a sub-category that taxonomy.json lists, not"},
+    {"a window without a unit", LINKS, "/rules/0", "window", "\"7\"", "/rules/0/window: must be"},
+    {"a window of weeks", LINKS, "/rules/0", "window", "\"1 w\"", "got \"1 w\""},
+    {"a window of nothing", LINKS, "/rules/0", "window", "\"0 d\"", "got \"0 d\""},
+    {"too long a window", LINKS, "/rules/0", "window", "\"91 d\"", "at most 90 d"},
+    {"one enterprise", LINKS, "/rules/0", "enterprises", "1",
+     "/rules/0/enterprises: must be a whole number from 2 to 20"},
+    {"too many enterprises", LINKS, "/rules/0", "enterprises", "21", "/enterprises: must be"},
+    {"a part of an enterprise", LINKS, "/rules/0", "enterprises", "2.5", "/enterprises: must be"},
+    {"no reason", LINKS, "/rules/0", "en", NULL, "/rules/0/en: must be a text"},
+    {"a place that nothing fills", LINKS, "/rules/0", "zh", "\"{name} 家\"",
+     "/rules/0/zh: only {enterprises}, {value} and {window}"},
+    {"an unknown member of an advisory", LINKS, "/rules/0/advisory", "to", "\"all\"",
+     "/rules/0/advisory/to: no such member"},
+    {"an advisory without a text", LINKS, "/rules/0/advisory", "text", NULL,
+     "/rules/0/advisory/text: must be a text"},
+    {"an advisory of no colour", LINKS, "/rules/0/advisory", "tlp", "\"AMBER\"",
+     "/rules/0/advisory/tlp: must be TLP:RED"},
+    {"an advisory to nobody", LINKS, "/rules/0/advisory", "audience", "\"sector:\"",
+     "/rules/0/advisory/audience: must be all, or sector:<name>"},
+    {"a value to ignore that is none", LINKS, "", "ignore", "[\"8.8.8.8\",\" \"]",
+     "/ignore/1: must be a text"},
 };
 
 struct scratch {
@@ -248,6 +294,15 @@ static void an_error_names_its_line(void **state)
     assert_true(line > 50);
 }
 
+static void load_version(char ret[POLICY_VERSION_MAX], const char *folder)
+{
+    AUTO(auto_policy) struct policy *policy = NULL;
+    struct err err = {0};
+
+    assert_ok(policy_load(&policy, folder, &err), &err);
+    memcpy(ret, policy->version, POLICY_VERSION_MAX);
+}
+
 static void the_deployed_policy_loads(void **state)
 {
     AUTO(auto_policy) struct policy *policy = NULL;
@@ -259,15 +314,25 @@ static void the_deployed_policy_loads(void **state)
     assert_int_equal(policy->regimes_n, 7);
     assert_string_equal(policy->regimes[0].id, "cac-2025"); /* in order of the files' names */
     assert_string_equal(policy->regimes[5].id, "park-lingang");
+    assert_int_equal(policy->correlation->rules_n, 4);
 }
 
-static void load_version(char ret[POLICY_VERSION_MAX], const char *folder)
+/* And the version says so. */
+static void without_links_it_loads(void **state)
 {
+    AUTO(scratch_close) struct scratch s;
     AUTO(auto_policy) struct policy *policy = NULL;
     struct err err = {0};
+    char path[256], with[POLICY_VERSION_MAX];
 
-    assert_ok(policy_load(&policy, folder, &err), &err);
-    memcpy(ret, policy->version, POLICY_VERSION_MAX);
+    (void)state;
+    scratch_open(&s);
+    load_version(with, s.folder);
+    path_of(path, &s, LINKS);
+    assert_int_equal(unlink(path), 0);
+    assert_ok(policy_load(&policy, s.folder, &err), &err);
+    assert_null(policy->correlation);
+    assert_string_not_equal(policy->version, with);
 }
 
 static void the_version_follows_the_rules_only(void **state)
@@ -381,6 +446,7 @@ int main(void)
     TEST_ADD_ROWS(&list, rows, mistakes_are_refused);
     TEST_ADD(&list, an_error_names_its_line);
     TEST_ADD(&list, the_deployed_policy_loads);
+    TEST_ADD(&list, without_links_it_loads);
     TEST_ADD(&list, the_version_follows_the_rules_only);
     TEST_ADD(&list, what_is_not_verified_never_grades);
     TEST_ADD(&list, files_that_cannot_be_read_are_named);

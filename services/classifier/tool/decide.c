@@ -123,7 +123,8 @@ bool decide_again(const struct policy *policy, const struct incident_classified 
     struct classify_input in = {.summary = grade->summary,
                                 .facts = grade->facts,
                                 .profile = grade->profile,
-                                .discovered_at = grade->discovered_at};
+                                .discovered_at = grade->discovered_at,
+                                .campaign = grade->campaign};
 
     *ret = *grade;
     classify_read(policy, in.summary, in.facts, &in);
