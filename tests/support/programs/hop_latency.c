@@ -127,8 +127,7 @@ static size_t read_file(char *ret, size_t max, const char *path)
 }
 
 /* A record as intake writes it. */
-static void send_one(rd_kafka_t *producer, const char *topic, const char *key, char *value,
-                     size_t len)
+static void send_one(rd_kafka_t *producer, const char *topic, char *key, char *value, size_t len)
 {
     struct id event_id;
     char at[CLOCK_TEXT_MAX];
