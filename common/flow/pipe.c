@@ -20,6 +20,7 @@
 #define GIVE_UP_MS           30000
 #define TRIAL_MS             10000
 #define ASK_AGAIN_MS         5
+#define AHEAD_KB             (32 * 1024)
 
 /* A span is a run of input whose output is acked or lost together; two of them take turns. */
 struct span {
@@ -393,6 +394,7 @@ static bool open_parts(struct pipe *p, struct err *err)
         .group = p->conf.group,
         .instance = p->conf.instance,
         .input = p->conf.input,
+        .ahead_kb = AHEAD_KB,
         .suspects = p->conf.inflight_max,
         .owner = {pipe_begin, pipe_rewind, pipe_gap, pipe_revoked, p},
     };

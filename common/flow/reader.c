@@ -1,5 +1,6 @@
 #include "common/flow/reader.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,10 @@
 #define WATERMARK_TIMEOUT_MS 5000
 #define SHARE_EVERY_MS       10000
 #define SESSION_TIMEOUT_MS   "6000" /* so long are the partitions of one that died nobody's */
+/* What a backlog took goes back to the system. Of large blocks, such as fetches, glibc would learn
+ * to keep them; what is left of the small ones is given back in the first lull after so much. */
+#define MMAP_FROM_BYTES  (256 * 1024)
+#define TRIM_AFTER_BYTES (16 * 1024 * 1024)
 
 struct reader {
     struct reader_conf conf;
@@ -21,6 +26,7 @@ struct reader {
     struct reader_part *last;                 /* of the last lookup: records come in runs */
     rd_kafka_topic_partition_list_t *pending; /* assigned to us, beginning not known yet */
     int64_t begin_after_ms, share_after_ms;
+    size_t untrimmed_bytes; /* read since memory was given back */
     bool is_assigned;
     bool
         is_member; /* the group gave us partitions, and did not take them back before it fenced us */
@@ -223,10 +229,11 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t rc,
 
 static bool configure(rd_kafka_conf_t *c, const struct reader_conf *conf, struct err *err)
 {
-    char instance[200], gather[24];
+    char instance[200], gather[24], ahead[24];
 
     snprintf(instance, sizeof(instance), "%s-%s", conf->group, conf->instance);
     snprintf(gather, sizeof(gather), "%lld", (long long)conf->gather_ms);
+    snprintf(ahead, sizeof(ahead), "%lld", (long long)conf->ahead_kb);
     if (conf->gather_ms > 0 && (!kafka_set(c, "fetch.wait.max.ms", gather, err) ||
                                 !kafka_set(c, "fetch.min.bytes", "262144", err)))
         return false;
@@ -240,7 +247,7 @@ static bool configure(rd_kafka_conf_t *c, const struct reader_conf *conf, struct
            kafka_set(c, "partition.assignment.strategy", "range", err) &&
            kafka_set(c, "fetch.error.backoff.ms", "50", err) &&
            kafka_set(c, "fetch.max.bytes", "8388608", err) &&
-           kafka_set(c, "queued.max.messages.kbytes", "8192", err) &&
+           kafka_set(c, "queued.max.messages.kbytes", ahead, err) &&
            kafka_set(c, "topic.metadata.refresh.interval.ms", "60000", err);
 }
 
@@ -248,6 +255,7 @@ static bool start(struct reader *r, struct err *err)
 {
     rd_kafka_conf_t *c = NULL;
 
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_FROM_BYTES);
     if (!kafka_conf_new(&c, &r->conf.kafka, err))
         return false;
     if (!configure(c, &r->conf, err)) {
@@ -409,6 +417,14 @@ static bool verify(struct reader *r, struct reader_part *part, rd_kafka_message_
     return another_log(r, part, err);
 }
 
+static void give_memory_back(struct reader *r)
+{
+    if (r->untrimmed_bytes < TRIM_AFTER_BYTES)
+        return;
+    (void)malloc_trim(0);
+    r->untrimmed_bytes = 0;
+}
+
 bool reader_poll(struct reader *r, int64_t wait_ms, rd_kafka_message_t **ret,
                  struct reader_part **ret_part, struct err *err)
 {
@@ -421,8 +437,11 @@ bool reader_poll(struct reader *r, int64_t wait_ms, rd_kafka_message_t **ret,
     if (r->pending && wait_ms > 100)
         wait_ms = 100;
     msg = rd_kafka_consumer_poll(r->rk, (int)wait_ms);
+    if (!msg && wait_ms > 0)
+        give_memory_back(r);
     if (!msg)
         return true;
+    r->untrimmed_bytes += msg->len;
     if (msg->err)
         return news(r, msg, err);
     part = find_part(r, rd_kafka_topic_name(msg->rkt), msg->partition);

@@ -14,6 +14,7 @@
  *             start (`rewind`), and reader_poll() returns ERR_TRANSIENT: open again.
  * Gap         The log starts above the beginning (retention): `gap` records it, and reader_poll()
  *             returns ERR_CONFIG naming the range (hard case 6).
+ * Memory      What a backlog took is given back to the system in the first lull.
  * Fencing     ERR_CONFIG when another process took the name of one that has partitions; ERR_TRANSIENT
  *             while it has none: after a standstill of the coordinator a process fences itself.
  */
@@ -55,6 +56,9 @@ struct reader_conf {
     const char *group, *instance;
     struct flow_topics input;
     int64_t gather_ms; /* the broker may hold an answer back so long to fill it; 0: at once */
+    /* Read ahead, less one fetch of 8 MiB. Once so much lies here librdkafka 2.0 fetches nothing for
+     * a second, however soon it is worked off: the two are all that a backlog gives in a second. */
+    int64_t ahead_kb;
     int64_t
         suspects; /* how many records after the beginning may hold the killer: a batch, a window */
     struct reader_owner owner;

@@ -9,6 +9,7 @@
 
 #define IDLE_MS            100
 #define CAUGHT_UP_EVERY_MS 250
+#define AHEAD_KB           (8 * 1024)
 #define HINT_EVERY_MS      1000
 #define FORGET_EVERY_MS    10000
 #define FORGET_ROWS        5000
@@ -326,6 +327,7 @@ static bool open_kafka(struct sink *s, struct err *err)
         .instance = s->conf.instance,
         .input = s->conf.input,
         .gather_ms = s->conf.urgent.n == 0 ? s->conf.gather_ms : 0,
+        .ahead_kb = AHEAD_KB,
         .suspects = s->conf.batch_max,
         .owner = {sink_begin, sink_rewind, sink_gap, sink_revoked, s},
     };

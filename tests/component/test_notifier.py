@@ -372,7 +372,9 @@ def test_who_is_absent_is_not_written_to(notifier):
     notifier.database.rows("INSERT INTO registry.absence VALUES (%s, now() - interval '1 day', now() + interval '1 day')",
                            away)
     before = notifier.service.metrics()["notifier_unreachable_total"]
-    time.sleep(1.1)  # the registry is looked at once a second
+    newcomer = notifier.raised(notifier.person(notifier.mailbox()))
+    notifier.send(newcomer)
+    notifier.until(newcomer, "sent")  # who is found has been read from the registry after the absence
     vacant = notifier.raised(None, role="centre_head")
     notifier.send(vacant)
     wait_until(lambda: notifier.service.metrics()["notifier_unreachable_total"] == before + 1, 10, "it is counted")

@@ -114,8 +114,16 @@ static const struct limb {
      NONE, "cac.1.larger"},
     {"1 larger: enterprise portal", SITE("enterprise"), "impact", "outage_minutes", 120, LARGER,
      NONE, "cac.1.larger-enterprise"},
-    {"1 a city portal is never extreme by time", SITE("government_city"), "impact",
-     "outage_minutes", 1440, MAJOR, MAJOR, "cac.1.major"},
+    {"1 major: provincial portal", SITE("government_province"), "impact", "outage_minutes", 360,
+     MAJOR, LARGER, "cac.1.major"},
+    {"1 major: central news", SITE("news_central"), "impact", "outage_minutes", 360, MAJOR, LARGER,
+     "cac.1.major"},
+    {"1 larger: provincial portal", SITE("government_province"), "impact", "outage_minutes", 120,
+     LARGER, NONE, "cac.1.larger"},
+    {"1 larger: central news", SITE("news_central"), "impact", "outage_minutes", 120, LARGER, NONE,
+     "cac.1.larger"},
+    {"1 larger: key news", SITE("news"), "impact", "outage_minutes", 120, LARGER, NONE,
+     "cac.1.larger"},
     {"2 extreme: whole", CII, "impact", "outage_minutes", 360, EXTREME, MAJOR,
      "cac.2.extreme-whole"},
     {"2 extreme: main function", CII, "impact", "main_function_outage_minutes", 1440, EXTREME,
@@ -192,7 +200,7 @@ static void check_limb(void **state)
     assert_int_equal(level_by(&below, "cac-2025"), limb->below);
     assert_int_equal(level_by(&at, "cac-2025"), limb->at);
     assert_int_equal(level_by(&above, "cac-2025"), limb->at);
-    assert_null(find_reason(&below, limb->below == limb->at ? "-" : limb->rule));
+    assert_null(find_reason(&below, limb->rule));
     reason = get_reason(&at, limb->rule);
     assert_non_null(reason->source);
     assert_non_null(strstr(reason->source->document, "国家网络安全事件报告管理办法"));
@@ -244,6 +252,12 @@ static const struct row {
     {"the same, said to be none",
      "{\"summary\":\"系统中断\",\"impact\":{\"outage_minutes\":100},\"system\":{\"is_cii\":false}}",
      cii, LARGER, NONE, 0, "park.system-down"},
+    {"a city portal is never extreme by time",
+     "{\"system\":{\"site_class\":\"government_city\"},\"impact\":{\"outage_minutes\":100000}}",
+     ordinary, LARGER, MAJOR, -1, "cac.1.major"},
+    {"an enterprise's portal neither",
+     "{\"system\":{\"site_class\":\"enterprise\"},\"impact\":{\"outage_minutes\":100000}}",
+     ordinary, LARGER, MAJOR, 1, "cac.1.major-enterprise"},
     {"more than one workstation", "{\"summary\":\"x\",\"system\":{\"workstations_hit\":2}}",
      ordinary, LARGER, NONE, 1, "park.spread"},
     {"the highest regime counts",
@@ -438,16 +452,25 @@ static json_t *random_facts(uint32_t *seed)
     return json_pack("{s:o,s:o,s:s}", "impact", impact, "system", system, "summary", summary);
 }
 
+/* One number greater, or one more thing true. */
 static void add_harm(json_t *facts, uint32_t *seed)
 {
-    json_t *impact = json_object_get(facts, "impact");
+    json_t *impact = json_object_get(facts, "impact"), *system = json_object_get(facts, "system");
     const char *figure = figures[next_random(seed) % ARRAY_LEN(figures)];
-    json_int_t more = 1 + next_random(seed) % 30000000;
+    json_int_t more = 1 + next_random(seed) % (1U << (next_random(seed) % 24));
 
-    json_object_set_new(
-        impact, figure,
-        figure_json(figure, json_integer_value(json_object_get(impact, figure)) + more));
-    json_object_set_new(impact, harms[next_random(seed) % ARRAY_LEN(harms)], json_true());
+    switch (next_random(seed) % 4) {
+    case 0:
+        json_object_set_new(system, "is_core_database", json_true());
+        break;
+    case 1:
+        json_object_set_new(impact, harms[next_random(seed) % ARRAY_LEN(harms)], json_true());
+        break;
+    default:
+        json_object_set_new(
+            impact, figure,
+            figure_json(figure, json_integer_value(json_object_get(impact, figure)) + more));
+    }
 }
 
 /* `general` says that the harm is bounded; what cannot be told any more is not lower. */
@@ -474,7 +497,71 @@ static void adding_harm_never_lowers(void **state)
         grade(&after, worse, profile);
         if (after.body.level < before.body.level)
             fail_msg("%s became lower as %s", json_dumps(facts, 0), json_dumps(worse, 0));
-        check_not_lower(level_by(&before, "cac-2025"), level_by(&after, "cac-2025"));
+        for (size_t r = 0; r < policy->regimes_n; r++)
+            check_not_lower(level_by(&before, policy->regimes[r].id),
+                            level_by(&after, policy->regimes[r].id));
+    }
+}
+
+static void shuffle(struct regime *regime, uint32_t *seed)
+{
+    for (size_t i = regime->rules_n - 1; i > 0; i--) {
+        size_t other = next_random(seed) % (i + 1);
+        struct rule kept = regime->rules[i];
+
+        regime->rules[i] = regime->rules[other];
+        regime->rules[other] = kept;
+    }
+}
+
+static void check_same_levels(const struct graded *a, const struct graded *b)
+{
+    assert_int_equal(a->body.level, b->body.level);
+    assert_int_equal(a->body.needs_human, b->body.needs_human);
+    for (size_t r = 0; r < policy->regimes_n; r++)
+        assert_int_equal(level_by(a, policy->regimes[r].id), level_by(b, policy->regimes[r].id));
+}
+
+static void order_of_rules_does_not_matter(void **state)
+{
+    uint32_t seed = 790;
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        json_t *facts = random_facts(&seed);
+        const char *profile = i % 2 ? cii : ordinary;
+        AUTO(graded_done) struct graded one, other;
+
+        grade(&one, json_deep_copy(facts), profile);
+        for (size_t r = 0; r < policy->regimes_n; r++)
+            shuffle(&policy->regimes[r], &seed);
+        grade(&other, facts, profile);
+        check_same_levels(&one, &other);
+    }
+}
+
+/* What a text tells in hours is what it tells in minutes, and what the form says in minutes. */
+static void units_round_trip(void **state)
+{
+    (void)state;
+    for (int minutes = 60; minutes <= 48 * 60; minutes += 30) {
+        AUTO(graded_done) struct graded in_hours, in_minutes, by_form;
+        char hours[96], text[96];
+
+        snprintf(hours, sizeof(hours), "官网无法访问%d%s小时。", minutes / 60,
+                 minutes % 60 ? ".5" : "");
+        snprintf(text, sizeof(text), "官网无法访问%d分钟。", minutes);
+        grade(&in_hours, json_pack("{s:s}", "summary", hours), ordinary);
+        grade(&in_minutes, json_pack("{s:s}", "summary", text), ordinary);
+        grade(&by_form,
+              json_pack("{s:s,s:{s:i}}", "summary", "官网无法访问。", "impact", "outage_minutes",
+                        minutes),
+              ordinary);
+        check_same_levels(&in_hours, &in_minutes);
+        check_same_levels(&in_hours, &by_form);
+        assert_int_equal(level_by(&in_hours, "cac-2025"), minutes >= 360   ? MAJOR
+                                                          : minutes >= 120 ? LARGER
+                                                                           : NONE);
     }
 }
 
@@ -602,8 +689,10 @@ int main(void)
     TEST_ADD(&list, an_ordinary_enterprise_is_not_asked_for_cii);
     TEST_ADD(&list, adding_harm_never_lowers);
     TEST_ADD(&list, order_of_fields_does_not_matter);
+    TEST_ADD(&list, units_round_trip);
     TEST_ADD(&list, long_values_are_cut_at_a_character);
     TEST_ADD(&list, too_little_room_is_no_grade);
+    TEST_ADD(&list, order_of_rules_does_not_matter); /* the last: it shuffles the policy */
     failed = test_run("classifier classify", &list);
     policy_unref(policy);
     return failed;

@@ -440,6 +440,39 @@ static void nodes_are_bounded(void **state)
     assert_fails(predicate_compile(&none, &view, any, &err), &err, ERR_INPUT, "too large");
 }
 
+static enum tri at_least(const char *limit, int64_t minutes)
+{
+    AUTO(auto_json)
+    json_t *expression = json_pack("{s:s,s:s}", "at", "/o/outage_minutes", "ge", limit);
+    AUTO(auto_predicate) struct predicate *p = NULL;
+    struct inner inner = {0};
+    struct outer body = {.o = &inner};
+    const struct predicate_input in = {.body = &body};
+    struct err err = {0};
+
+    assert_ok(predicate_compile(&p, &view, expression, &err), &err);
+    SHAPE_SET(&inner, outage_minutes, minutes);
+    return predicate_eval(p, &in, NULL);
+}
+
+/* A limit is the same in whatever unit it is written, to the minute. */
+static void units_round_trip(void **state)
+{
+    (void)state;
+    for (int hours = 1; hours <= 72; hours++) {
+        char limits[3][24];
+        size_t n = hours % 24 == 0 ? 3 : 2;
+
+        snprintf(limits[0], sizeof(limits[0]), "%d h", hours);
+        snprintf(limits[1], sizeof(limits[1]), "%d min", 60 * hours);
+        snprintf(limits[2], sizeof(limits[2]), "%d d", hours / 24);
+        for (size_t i = 0; i < n; i++)
+            for (int more = -1; more <= 1; more++)
+                assert_int_equal(at_least(limits[i], 60 * hours + more),
+                                 more < 0 ? TRI_FALSE : TRI_TRUE);
+    }
+}
+
 int main(void)
 {
     static struct test_list list;
@@ -451,5 +484,6 @@ int main(void)
     TEST_ADD(&list, reads_name_each_pointer_once);
     TEST_ADD(&list, depth_is_bounded);
     TEST_ADD(&list, nodes_are_bounded);
+    TEST_ADD(&list, units_round_trip);
     return test_run("predicate", &list);
 }

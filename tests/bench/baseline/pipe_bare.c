@@ -3,17 +3,21 @@
  * one field, dumps it, produces it under the same key (idempotent, acks=all, linger 0), waits for the acks and commits. No checks, ids, headers of events,
  * rules, dead letters.
  *
- *     pipe_bare BROKERS FROM TO        runs until a signal ends it
+ *     pipe_bare BROKERS FROM TO          runs until a signal ends it
+ *     pipe_bare BROKERS FROM TO one      the same for classifier.added: takes each record when it comes, and commits every 200 ms what is acked
  */
 #include <jansson.h>
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { BATCH_MAX = 1000, WAIT_MS = 100, FLUSH_MS = 60000 };
+enum { BATCH_MAX = 1000, WAIT_MS = 100, FLUSH_MS = 60000, COMMIT_MS = 200 };
 
 static volatile sig_atomic_t is_stopped;
 
@@ -117,19 +121,47 @@ static void run(rd_kafka_t *consumer, rd_kafka_t *producer, const char *topic)
     rd_kafka_queue_destroy(queue);
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void run_one_by_one(rd_kafka_t *consumer, rd_kafka_t *producer, const char *topic)
+{
+    int64_t due_ms = now_ms() + COMMIT_MS;
+
+    while (!is_stopped) {
+        rd_kafka_message_t *msg = rd_kafka_consumer_poll(consumer, 10);
+
+        if (msg && !msg->err)
+            pass_on(producer, topic, msg);
+        if (msg)
+            rd_kafka_message_destroy(msg);
+        rd_kafka_poll(producer, 0);
+        if (now_ms() < due_ms || rd_kafka_outq_len(producer) > 0)
+            continue; /* all that was read is acked, or nothing is committed */
+        rd_kafka_commit(consumer, NULL, 1);
+        due_ms = now_ms() + COMMIT_MS;
+    }
+}
+
 int main(int argc, char **argv)
 {
+    bool is_one = argc == 5 && strcmp(argv[4], "one") == 0;
     rd_kafka_t *consumer, *producer;
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: pipe_bare BROKERS FROM TO\n");
+    if (argc != 4 && !is_one) {
+        fprintf(stderr, "usage: pipe_bare BROKERS FROM TO [one]\n");
         return 2;
     }
     signal(SIGTERM, stop);
     signal(SIGINT, stop);
     consumer = open_consumer(argv[1], argv[2]);
     producer = open_producer(argv[1]);
-    run(consumer, producer, argv[3]);
+    (is_one ? run_one_by_one : run)(consumer, producer, argv[3]);
     rd_kafka_consumer_close(consumer);
     rd_kafka_destroy(consumer);
     rd_kafka_destroy(producer);
