@@ -67,6 +67,9 @@ static int level_by(const struct graded *g, const char *regime)
     for (size_t i = 0; i < g->body.regimes_n; i++)
         if (strcmp(g->body.regimes[i].regime, regime) == 0)
             return g->body.regimes[i].has_level ? (int)g->body.regimes[i].level : NONE;
+    for (size_t i = 0; i < policy->regimes_n; i++)
+        if (strcmp(policy->regimes[i].id, regime) == 0)
+            return NONE; /* it does not apply */
     fail_msg("no regime %s", regime);
     return NONE;
 }
