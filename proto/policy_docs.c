@@ -11,6 +11,8 @@ const struct policy_doc policy_docs[] = {
      &policy_regime_shape},
     {"taxonomy", "deploy/policy/taxonomy.json: the categories, and the ways to them",
      &policy_taxonomy_shape},
+    {"correlation", "deploy/policy/correlation.json: which incidents belong together",
+     &policy_correlation_shape},
     {"words", "deploy/policy/words.json: the word lists of the texts", &policy_words_shape},
     {"figures", "deploy/policy/figures.json: what makes a number a figure", &policy_figures_shape},
 };

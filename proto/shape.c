@@ -101,14 +101,23 @@ static bool refuse_value(const struct decoder *d, const struct place *at, const 
                         why ? ": " : "", why ? why : "");
 }
 
+#define NAMED_FIELDS_MAX 12 /* of a shape whose fields are all named */
+
 static bool refuse_unknown(const struct decoder *d, const struct place *at,
                            const struct shape *shape)
 {
     const char *nearest = shape_nearest(shape, at->name);
+    AUTO(buf_done) struct buf names = {0};
 
     if (nearest)
         return shape_refuse(d->err, at, "is not a field of %s: did you mean \"%s\"?", shape->name,
                             nearest);
+    buf_init(&names, 400);
+    for (size_t i = 0; i < shape->n; i++)
+        (void)buf_printf(&names, "%s%s", i > 0 ? ", " : "", shape->fields[i].name);
+    if (shape->n <= NAMED_FIELDS_MAX && !names.failed)
+        return shape_refuse(d->err, at, "is not a field of %s, which has %s", shape->name,
+                            buf_text(&names));
     return shape_refuse(d->err, at,
                         "is not a field of %s: proto/openapi.yaml and the schemas beside it list "
                         "them; free text belongs into summary, cause or measures",

@@ -1,15 +1,8 @@
 /*
  * correlation - the rules by which incidents of several enterprises belong together, as data: deploy/policy/correlation.json.
  *
- *     {"ignore": [value, …],
- *      "rules": [{"id", "kind": "indicator" | "sub_category" | "supplier",
- *                 "indicator_types": [type, …]          with kind indicator
- *                 "subs": [name, …]                     with kind sub_category: those of taxonomy.json that count
- *                 "window": "7 d" (min, h, d), "enterprises": 3, "zh", "en",
- *                 "advisory": {"title", "text", "tlp", "audience"}}]}      may be missing
- *
- * zh, en, title and text may hold {enterprises}, {value} and {window}. `ignore` lists what never links: values of any kind, and hosts of URLs; compared
- * after both are written one way (services/classifier/indicator.h).
+ * What stands in it: proto/policy_docs.def (policy_correlation). `ignore` lists what never links: values of any kind, and hosts of URLs; compared after both
+ * are written one way (services/classifier/indicator.h).
  *
  * Threads     Immutable once it is loaded. Ownership: texts are borrowed from the document, which must outlive it.
  * Bounds      The counts below.
@@ -23,20 +16,17 @@
 #include "common/base/cleanup.h"
 #include "common/base/err.h"
 #include "proto/enums.h"
+#include "proto/shape.h"
 
 #define CORRELATION_RULES_MAX       16
-#define CORRELATION_SUBS_MAX        32
-#define CORRELATION_IGNORE_MAX      2000
-#define CORRELATION_ENTERPRISES_MAX 20
+#define CORRELATION_ENTERPRISES_MAX 20 /* as proto/policy_docs.def has them */
 #define CORRELATION_WINDOW_MAX_MS   (INT64_C(90) * 24 * 3600 * 1000)
-
-enum correlation_kind { CORRELATION_INDICATOR, CORRELATION_SUB_CATEGORY, CORRELATION_SUPPLIER };
 
 struct correlation_rule {
     const char *id, *zh, *en;
     enum correlation_kind kind;
     unsigned types; /* 1 << enum indicator_type */
-    const char *subs[CORRELATION_SUBS_MAX];
+    const char **subs;
     size_t subs_n;
     const char *window; /* as written */
     int64_t window_ms;
@@ -50,6 +40,7 @@ struct correlation {
     size_t rules_n;
     char **ignore; /* sorted */
     size_t ignore_n;
+    struct arena arena; /* what the document decoded into */
 };
 
 /* Has the taxonomy such a sub-category? */

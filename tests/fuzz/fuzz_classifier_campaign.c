@@ -1,4 +1,4 @@
-/* Any JSON as the rules that link incidents, any text as a value that they may share, any crowd of incidents: refused with ERR_CONFIG and a text, or taken, and
+/* Any JSON as the rules that link incidents, any text as a value that they may share, any crowd of incidents: refused with a text, or taken, and
  * then usable; a value once written one way stays as it is; nobody is linked twice, and no campaign has too few enterprises. The first byte picks. */
 #include <stdint.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static void try_rules(const char *text, size_t len)
         return;
     err = (struct err){0};
     if (!correlation_load(&c, doc, is_sub, NULL, &err)) {
-        require(err.kind == ERR_CONFIG && err.text[0] != '\0');
+        require(err.kind == ERR_INPUT && err.text[0] != '\0');
         return;
     }
     require(c->rules_n <= CORRELATION_RULES_MAX);
