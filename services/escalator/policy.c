@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "proto/policy_file.h"
+
 #include "proto/shape_rows.h"
 #include "services/escalator/policy.def"
 
@@ -37,64 +39,20 @@ void policy_free(struct policy *p)
     free(p);
 }
 
-static void close_file(FILE **f)
+/* Reads the file and decodes it; its document lives as long as the policy. */
+static bool read_file(struct policy *p, struct policy_file *f, const char *folder, const char *name,
+                      const struct shape *shape, void **ret, struct err *err)
 {
-    if (*f)
-        (void)fclose(*f);
-}
-
-static bool read_text(struct buf *ret, const char *path, struct err *err)
-{
-    AUTO(close_file) FILE *f = fopen(path, "r");
-    char block[4096];
-    size_t n;
-
-    if (!f)
-        return err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
-    while ((n = fread(block, 1, sizeof(block), f)) > 0)
-        buf_add(ret, block, n);
-    if (ferror(f))
-        return err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
-    return !ret->failed ||
-           err_set(err, ERR_CONFIG, "%s: larger than %zu bytes", path, POLICY_FILE_MAX_BYTES);
-}
-
-/* Everything that is wrong with a file is the operator's to mend. */
-static bool misconfigured(struct err *err, const char *path)
-{
-    struct err inner = {0};
-
-    if (err)
-        inner = *err;
-    return err_set(err, ERR_CONFIG, "%s: %s%s%s", path, inner.pointer, inner.pointer[0] ? ": " : "",
-                   inner.text);
-}
-
-static bool read_file(struct policy *p, const char *path, const struct shape *shape, void **ret,
-                      struct err *err)
-{
-    AUTO(buf_done) struct buf text;
-    AUTO(auto_json) json_t *doc = NULL;
-    struct err inner = {0};
-
-    buf_init(&text, POLICY_FILE_MAX_BYTES);
-    if (!read_text(&text, path, err))
-        return false;
     if (p->docs_n == POLICY_FILES_MAX)
-        return err_set(err, ERR_CONFIG, "%s: more than %d policy files", path, POLICY_FILES_MAX);
+        return err_set(err, ERR_CONFIG, "%s: more than %d policy files", name, POLICY_FILES_MAX);
     *ret = arena_take(&p->arena, shape->size);
     if (!*ret)
         return err_memory(err);
-    if (json_read_strict(&doc, buf_text(&text), text.len, &inner) &&
-        shape_decode(shape, doc, true, TIME_EXACT, *ret, &p->arena, &inner)) {
-        p->docs[p->docs_n++] = TAKE(doc);
-        return true;
-    }
-    if (inner.kind == ERR_INPUT)
-        misconfigured(&inner, path);
-    if (err)
-        *err = inner;
-    return false;
+    if (!policy_file_read(f, folder, name, err) ||
+        !policy_file_decode(f, shape, *ret, &p->arena, err))
+        return false;
+    p->docs[p->docs_n++] = json_incref(f->doc);
+    return true;
 }
 
 /* --- chains ----------------------------------------------------------------------------------- */
@@ -120,35 +78,33 @@ bool chain_is_for(const struct chain *chain, enum level level)
     return false;
 }
 
-static bool check_chain(const struct policy *p, size_t index, const char *path, struct err *err)
+static bool check_chain(const struct policy *p, size_t index, struct err *err)
 {
     const struct chain *chain = &p->chains->chains[index], *then;
 
     if (policy_chain(p, chain->id) != chain)
-        return err_set(err, ERR_CONFIG, "%s: /chains/%zu/id: \"%s\" stands there twice", path,
-                       index, chain->id);
+        return err_at(err, "", "\"%s\" stands there twice", chain->id) ||
+               err_under(err, "/chains/%zu/id", index);
     if (chain->scope == SCOPE_SYSTEM)
-        return err_set(err, ERR_CONFIG, "%s: /chains/%zu/scope: enterprise or park", path, index);
+        return err_at(err, "", "enterprise or park") || err_under(err, "/chains/%zu/scope", index);
     if (chain->steps_n == 0)
-        return err_set(err, ERR_CONFIG, "%s: /chains/%zu/steps: at least one", path, index);
+        return err_at(err, "", "at least one") || err_under(err, "/chains/%zu/steps", index);
     for (size_t i = 0; i < chain->steps_n; i++) {
         if (chain->steps[i].call_n == 0)
-            return err_set(err, ERR_CONFIG, "%s: /chains/%zu/steps/%zu/call: at least one role",
-                           path, index, i);
+            return err_at(err, "", "at least one role") ||
+                   err_under(err, "/chains/%zu/steps/%zu/call", index, i);
         if (!chain->steps[i].has_acknowledge_within_s &&
             (i + 1 < chain->steps_n || chain->repeats > 0 || chain->then))
-            return err_set(err, ERR_CONFIG,
-                           "%s: /chains/%zu/steps/%zu: without acknowledge_within_s nothing can "
-                           "follow it",
-                           path, index, i);
+            return err_at(err, "", "without acknowledge_within_s nothing can follow it") ||
+                   err_under(err, "/chains/%zu/steps/%zu", index, i);
     }
     if (!chain->then)
         return true;
     then = policy_chain(p, chain->then);
     if (!then || then->then || then == chain)
-        return err_set(err, ERR_CONFIG,
-                       "%s: /chains/%zu/then: \"%s\" has to be another chain, itself without then",
-                       path, index, chain->then);
+        return err_at(err, "", "\"%s\" has to be another chain, itself without then",
+                      chain->then) ||
+               err_under(err, "/chains/%zu/then", index);
     return true;
 }
 
@@ -158,29 +114,27 @@ static bool is_ungraded(const struct policy *p, const struct chain *chain)
 }
 
 /* A first grade stops what began without one and calls anew; a chain is climbed once, so none may be in both. */
-static bool check_ungraded(const struct policy *p, const char *path, struct err *err)
+static bool check_ungraded(const struct policy *p, struct err *err)
 {
     const struct chain *ungraded = policy_chain(p, p->chains->ungraded), *then;
 
     if (!ungraded)
-        return err_set(err, ERR_CONFIG, "%s: /ungraded: no chain is called \"%s\"", path,
-                       p->chains->ungraded);
+        return err_at(err, "/ungraded", "no chain is called \"%s\"", p->chains->ungraded);
     then = ungraded->then ? policy_chain(p, ungraded->then) : NULL;
     if (ungraded->levels_n > 0 || (then && then->levels_n > 0))
-        return err_set(err, ERR_CONFIG,
-                       "%s: /ungraded: \"%s\" and its then have to be without levels: give what "
-                       "has no grade chains of its own",
-                       path, ungraded->id);
+        return err_at(err, "/ungraded",
+                      "\"%s\" and its then have to be without levels: give what has no grade "
+                      "chains of its own",
+                      ungraded->id);
     for (size_t i = 0; i < p->chains->chains_n; i++) {
         const struct chain *chain = &p->chains->chains[i];
 
         if (chain->then && !is_ungraded(p, chain) &&
             (strcmp(chain->then, ungraded->id) == 0 ||
              (then && strcmp(chain->then, then->id) == 0)))
-            return err_set(err, ERR_CONFIG,
-                           "%s: /chains/%zu/then: \"%s\" is for what has no grade: give the levels "
-                           "another chain",
-                           path, i, chain->then);
+            return err_at(err, "", "\"%s\" is for what has no grade: give the levels another chain",
+                          chain->then) ||
+                   err_under(err, "/chains/%zu/then", i);
     }
     return true;
 }
@@ -234,7 +188,7 @@ static size_t ways_to(const struct policy *p, const struct chain *chain)
 }
 
 /* An incident climbs such a chain and its then for one event at a time, beside those of its level: nothing else may begin them. */
-static bool check_named(const struct policy *p, const char *path, struct err *err)
+static bool check_named(const struct policy *p, struct err *err)
 {
     struct named named[NAMED_N];
 
@@ -244,17 +198,19 @@ static bool check_named(const struct policy *p, const char *path, struct err *er
         const struct chain *chain = policy_chain(p, n->chain), *then;
 
         if (!chain)
-            return err_set(err, ERR_CONFIG, "%s: /%s: no chain is called \"%s\"", path, n->field,
-                           n->chain);
+            return err_at(err, "", "no chain is called \"%s\"", n->chain) ||
+                   err_under(err, "/%s", n->field);
         if (chain->scope != n->scope)
-            return err_set(err, ERR_CONFIG, "%s: /%s: \"%s\" has to be a chain of the %s", path,
-                           n->field, n->chain, enum_text(&scope_table, (int)n->scope));
+            return err_at(err, "", "\"%s\" has to be a chain of the %s", n->chain,
+                          enum_text(&scope_table, (int)n->scope)) ||
+                   err_under(err, "/%s", n->field);
         then = chain->then ? policy_chain(p, chain->then) : NULL;
         if (ways_to(p, chain) > 1 || (then && ways_to(p, then) > 1))
-            return err_set(err, ERR_CONFIG,
-                           "%s: /%s: \"%s\" and its then have to be without levels, and no other "
-                           "chain's then or name may lead there: give this event chains of its own",
-                           path, n->field, n->chain);
+            return err_at(err, "",
+                          "\"%s\" and its then have to be without levels, and no other chain's "
+                          "then or name may lead there: give this event chains of its own",
+                          n->chain) ||
+                   err_under(err, "/%s", n->field);
     }
     return true;
 }
@@ -269,28 +225,28 @@ static size_t calls_of(const struct chain *chain)
 }
 
 /* An incident of any level calls somebody, and one that nobody grades too. */
-static bool check_chains(const struct policy *p, const char *path, struct err *err)
+static bool check_chains(const struct policy *p, struct err *err)
 {
     size_t calls = 0;
 
     for (size_t i = 0; i < p->chains->chains_n; i++) {
-        if (!check_chain(p, i, path, err))
+        if (!check_chain(p, i, err))
             return false;
         calls += calls_of(&p->chains->chains[i]);
     }
     if (calls > POLICY_CALLS_MAX)
-        return err_set(err, ERR_CONFIG, "%s: /chains: %zu calls in all, at most %d are taken", path,
-                       calls, POLICY_CALLS_MAX);
+        return err_at(err, "/chains", "%zu calls in all, at most %d are taken", calls,
+                      POLICY_CALLS_MAX);
     for (size_t level = 0; level < level_table.n; level++) {
         bool found = false;
 
         for (size_t i = 0; i < p->chains->chains_n; i++)
             found = found || chain_is_for(&p->chains->chains[i], (enum level)level);
         if (!found)
-            return err_set(err, ERR_CONFIG, "%s: /chains: none for the level %s", path,
-                           enum_text(&level_table, (int)level));
+            return err_at(err, "/chains", "none for the level %s",
+                          enum_text(&level_table, (int)level));
     }
-    return check_ungraded(p, path, err) && check_named(p, path, err);
+    return check_ungraded(p, err) && check_named(p, err);
 }
 
 /* --- duties ----------------------------------------------------------------------------------- */
@@ -307,22 +263,20 @@ static bool check_duty(const struct policy *p, const char *regime, const struct 
     enum event_type type;
 
     if (!d->verified)
-        return err_set(
-            err, ERR_CONFIG,
-            "verified: must be true; a value that nobody read in its source is left out");
+        return err_at(err, "/verified",
+                      "must be true; a value that nobody read in its source is left out");
     if (!event_type_parse(d->satisfied_by, strlen(d->satisfied_by), &type) ||
         !event_is_action(type))
-        return err_set(err, ERR_CONFIG, "satisfied_by: \"%s\" is no action's type",
-                       d->satisfied_by);
+        return err_at(err, "/satisfied_by", "\"%s\" is no action's type", d->satisfied_by);
     if (d->has_warn_before_s && d->warn_before_s >= d->within_s)
-        return err_set(err, ERR_CONFIG, "warn_before_s: must be less than within_s");
+        return err_at(err, "/warn_before_s", "must be less than within_s");
     if (strpbrk(d->id, " /") || strpbrk(regime, " /"))
-        return err_set(err, ERR_CONFIG, "id and regime: without blanks and slashes");
+        return err_at(err, "", "id and regime: without blanks and slashes");
     for (size_t i = 0; i < p->duties_n; i++)
         if (strcmp(p->duties[i].duty->id, d->id) == 0 && strcmp(p->duties[i].regime, regime) == 0)
-            return err_set(err, ERR_CONFIG, "id: \"%s\" stands there twice", d->id);
+            return err_at(err, "/id", "\"%s\" stands there twice", d->id);
     return p->duties_n < POLICY_DUTIES_MAX ||
-           err_set(err, ERR_CONFIG, "more than %d duties in all", POLICY_DUTIES_MAX);
+           err_at(err, "", "more than %d duties in all", POLICY_DUTIES_MAX);
 }
 
 /* --- what conditions lead into: a grade, and "/regimes/<id>/level" --- */
@@ -385,26 +339,31 @@ bool policy_applies(const struct policy *p, const struct policy_duty *duty,
     return predicate_eval(duty->when, &in, NULL) == TRI_TRUE;
 }
 
-static bool add_duties(struct policy *p, const char *path, struct err *err)
+static bool add_duty(struct policy *p, const char *regime, const struct duty *d, struct err *err)
 {
-    struct obligations_file *file;
+    if (!check_duty(p, regime, d, err))
+        return false;
+    if (!compile_when(p, d, err))
+        return err_under(err, "/when");
+    p->duties[p->duties_n] = (struct policy_duty){regime, d, p->predicates[p->duties_n]};
+    p->duties_n++;
+    return true;
+}
+
+static bool add_duties(struct policy *p, const char *folder, const char *name, struct err *err)
+{
+    AUTO(policy_file_done) struct policy_file f = {0};
+    const struct obligations_file *file;
     void *body;
 
-    if (!read_file(p, path, &obligations_file_shape, &body, err))
+    if (!read_file(p, &f, folder, name, &obligations_file_shape, &body, err))
         return false;
     file = body;
-    for (size_t i = 0; i < file->obligations_n; i++) {
-        const struct duty *d = &file->obligations[i];
-
-        if (!check_duty(p, file->regime, d, err))
-            return err_wrap(err, "%s: /obligations/%zu", path, i);
-        if (!compile_when(p, d, err)) {
-            err_under(err, "/obligations/%zu/when", i);
-            return misconfigured(err, path);
+    for (size_t i = 0; i < file->obligations_n; i++)
+        if (!add_duty(p, file->regime, &file->obligations[i], err)) {
+            err_under(err, "/obligations/%zu", i);
+            return policy_file_refuse(&f, err);
         }
-        p->duties[p->duties_n] = (struct policy_duty){file->regime, d, p->predicates[p->duties_n]};
-        p->duties_n++;
-    }
     return true;
 }
 
@@ -427,29 +386,34 @@ static bool add_all_duties(struct policy *p, const char *folder, struct err *err
     if (n < 0)
         return err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
     for (int i = 0; i < n; i++) {
-        snprintf(path, sizeof(path), "%s/obligations/%s", folder, names[i]->d_name);
-        ok = ok && add_duties(p, path, err);
+        snprintf(path, sizeof(path), "obligations/%s", names[i]->d_name);
+        ok = ok && add_duties(p, folder, path, err);
         free(names[i]);
     }
     free(names);
     return ok;
 }
 
+static bool add_chains(struct policy *p, const char *folder, struct err *err)
+{
+    AUTO(policy_file_done) struct policy_file f = {0};
+    void *chains;
+
+    if (!read_file(p, &f, folder, "chains.json", &chains_file_shape, &chains, err))
+        return false;
+    p->chains = chains;
+    return check_chains(p, err) || policy_file_refuse(&f, err);
+}
+
 bool policy_load(struct policy **ret, const char *folder, struct err *err)
 {
     AUTO(auto_policy) struct policy *p = calloc(1, sizeof(*p));
-    char path[POLICY_PATH_MAX];
-    void *chains;
 
     if (!p)
         return err_memory(err);
     arena_init(&p->arena, POLICY_FILES_MAX * POLICY_FILE_MAX_BYTES);
-    snprintf(path, sizeof(path), "%s/chains.json", folder);
-    if (!read_file(p, path, &chains_file_shape, &chains, err))
-        return false;
-    p->chains = chains;
-    if (!check_chains(p, path, err) || !add_all_duties(p, folder, err))
-        return false;
+    if (!add_chains(p, folder, err) || !add_all_duties(p, folder, err))
+        return err_wrap(err, "policy %s", folder);
     *ret = TAKE(p);
     return true;
 }

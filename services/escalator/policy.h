@@ -17,9 +17,8 @@
 #include "proto/shape_members.h"
 #include "services/escalator/policy.def"
 
-#define POLICY_FILE_MAX_BYTES ((size_t)1024 * 1024)
-#define POLICY_DUTIES_MAX     128
-#define POLICY_CALLS_MAX      200 /* escalation_state lists no more acknowledged ones */
+#define POLICY_DUTIES_MAX 128
+#define POLICY_CALLS_MAX  200 /* escalation_state lists no more acknowledged ones */
 
 struct policy;
 

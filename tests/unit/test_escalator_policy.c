@@ -44,13 +44,13 @@ static const struct row {
 } rows[] = {
     {"good", GOOD, DUTIES(DUTY("a", REST) "," DUTY("b", REST)), NULL},
     {"no JSON", "{", DUTIES(""), "chains.json: "},
-    {"a field nobody knows", "{\"ungraded_after\":60}", DUTIES(""), "chains.json: /ungraded_after"},
+    {"a field nobody knows", "{\"ungraded_after\":60}", DUTIES(""), "chains.json:1: /ungraded_after"},
     {"a level without a chain",
      CHAINS("{\"id\":\"all\",\"scope\":\"park\",\"levels\":[\"general\"],\"steps\":[" STEP "]}"),
      DUTIES(""), "none for the level larger"},
     {"an unknown role",
      CHAINS("{\"id\":\"all\",\"scope\":\"park\",\"steps\":[{\"call\":[\"boss\"]}]}"), DUTIES(""),
-     "chains.json: /chains/0/steps/0/call/0"},
+     "chains.json:1: /chains/0/steps/0/call/0"},
     {"a step without roles",
      CHAINS("{\"id\":\"all\",\"scope\":\"park\",\"steps\":[{\"call\":[]}]}"), DUTIES(""),
      "/chains/0/steps/0/call: at least one role"},
@@ -109,12 +109,12 @@ static const struct row {
      NAMES("d", "c.p", "c",
            OF_EVENTS "," OWN("d", "enterprise", ",\"then\":\"f\"") "," OWN("f", "park", "")),
      DUTIES(""), NULL},
-    {"no such anchor", GOOD, DUTIES("{\"anchor\":\"yesterday\"}"), "r.json: /obligations/0"},
+    {"no such anchor", GOOD, DUTIES("{\"anchor\":\"yesterday\"}"), "r.json:1: /obligations/0"},
     {"a value that nobody verified", GOOD,
      DUTIES(DUTY("a",
                  ",\"when\":{\"at\":\"/level\",\"exists\":true},\"satisfied_by\":\"action.filed\","
                  "\"verified\":false")),
-     "r.json: /obligations/0: verified"},
+     "r.json:1: /obligations/0/verified"},
     {"satisfied by nothing", GOOD,
      DUTIES(DUTY("a", ",\"when\":{\"at\":\"/level\",\"exists\":true},\"satisfied_by\":\"prayer\","
                       "\"verified\":true")),
@@ -122,7 +122,7 @@ static const struct row {
     {"a predicate that is none", GOOD,
      DUTIES(DUTY(
          "a", ",\"when\":{\"at\":\"level\"},\"satisfied_by\":\"action.filed\",\"verified\":true")),
-     "r.json: /obligations/0/when"},
+     "r.json:1: /obligations/0/when"},
     {"a warning before the beginning", GOOD, DUTIES(DUTY("a", REST ",\"warn_before_s\":60")),
      "warn_before_s"},
     {"a duty twice", GOOD, DUTIES(DUTY("a", REST) "," DUTY("a", REST)), "\"a\" stands there twice"},
@@ -193,7 +193,7 @@ static void a_missing_folder_is_named(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_fails(policy_load(&p, "/nowhere", &err), &err, ERR_CONFIG, "/nowhere/chains.json: ");
+    assert_fails(policy_load(&p, "/nowhere", &err), &err, ERR_CONFIG, "policy /nowhere: chains.json: ");
 }
 
 int main(void)
