@@ -107,7 +107,8 @@ def test_two_databases_may_be_migrated_at_once(postgres):
     databases = [postgres.postgres.database(f"t_{uuid.uuid4().hex[:8]}") for _ in range(2)]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(migrate, databases * 2))
-    assert [db.value("SELECT count(*) FROM registry.migration") for db in databases] == [1, 1]
+    files = len(list((ROOT / "services/ctl/sql").glob("*.sql")))
+    assert files > 1 and [db.value("SELECT count(*) FROM registry.migration") for db in databases] == [files, files]
 
 
 def test_without_postgresql_it_says_so(env):
