@@ -34,7 +34,8 @@ extern const size_t commands_n;
 
 command_fn migrate_run, topics_create, topics_check_all, enterprise_add, enterprise_list,
     enterprise_key, report_submit, incident_show, grade_run, policy_check, policy_test,
-    policy_explain, policy_diff, model_train, model_test, replay_run, offsets_accept;
+    policy_explain, policy_diff, model_train, model_test, model_corrections, replay_run,
+    offsets_accept;
 
 /* help.c: of all commands of a group ("policy"; "": of all groups), and of one; whether a command has the option. */
 void help_all(FILE *to, const char *group);

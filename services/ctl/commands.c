@@ -100,6 +100,14 @@ const struct command commands[] = {
     {"model test", "",
      "says how often the text model is right: trained on all files but one, asked that one", "",
      "policy", model_test},
+    {"model corrections", "SINCE",
+     "prints what people decided since then, for the text model to learn from",
+     "A line for each incident whose category a person decided, as the texts of the policy's "
+     "folder are: append them\n"
+     "to a file in texts/, read them (they hold what reporters wrote), train, and test. Drills are "
+     "left out.\n"
+     "SINCE as in `tongbao policy diff`. Without --pg, TONGBAO_PG is taken.\n",
+     "pg", model_corrections},
     {"replay", "", "lists dead letters, or puts them back into their topics",
      "Without --id and --all: lists them with their reasons. With one of these: sends key, headers "
      "and\n"

@@ -181,3 +181,34 @@ bool grades_replay(const char *conninfo, int64_t since_ms, const char *const *wo
             PQntuples(ids) - sent);
     return true;
 }
+
+/* --- corrections --- */
+
+static const char corrections_sql[] =
+    "SELECT jsonb_build_object('text', t.body->>'summary', 'category', c.category,"
+    "  'gbt20986', t.body#>>'{gbt20986,name}', 'reference', t.body->>'reference')::text"
+    " FROM (SELECT DISTINCT ON (incident_id) * FROM analytics.classification"
+    "        WHERE decided_by <> 'system' AND decided_at >= $1::timestamptz"
+    "        ORDER BY incident_id, revision DESC) c"
+    " CROSS JOIN LATERAL (SELECT body FROM analytics.timeline e"
+    "  WHERE e.event_id = c.event_id AND e.appended_at >= $1::timestamptz LIMIT 1) t"
+    " WHERE t.body->>'drill' = 'false' ORDER BY c.decided_at, c.incident_id LIMIT $2::int";
+
+bool grades_corrections(const char *conninfo, int64_t since_ms, FILE *out, struct err *err)
+{
+    AUTO(auto_result) PGresult *res = NULL;
+    AUTO(auto_db) struct db *db = NULL;
+    struct db_args args = {.n = 0};
+
+    db_arg_time(&args, since_ms);
+    db_arg_int(&args, GRADES_CORRECTIONS_MAX + 1);
+    if (!open_reader(&db, conninfo, err) || !read_rows(db, corrections_sql, &args, &res, err))
+        return false;
+    if (PQntuples(res) > GRADES_CORRECTIONS_MAX)
+        return err_set(err, ERR_INPUT, "more than %d corrections since then: give a later time",
+                       GRADES_CORRECTIONS_MAX);
+    for (int row = 0; row < PQntuples(res); row++)
+        if (fprintf(out, "%s\n", db_text(res, row, 0)) < 0)
+            return err_set(err, ERR_FATAL, "the output could not be written");
+    return fflush(out) == 0 || err_set(err, ERR_FATAL, "the output could not be written");
+}

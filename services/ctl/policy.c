@@ -118,9 +118,17 @@ static bool read_since(int64_t *ret, const char *text, struct err *err)
     }
     return clock_parse(ret, text, len) ||
            err_set(err, ERR_CONFIG,
-                   "--replay %.40s: must be how far back (7d, 36h), a day (2026-11-22, from 00:00 "
+                   "%.40s: must be how far back (7d, 36h), a day (2026-11-22, from 00:00 "
                    "UTC) or a time (2026-11-22T03:00:00+08:00)",
                    text);
+}
+
+bool model_corrections(const struct ctl_conf *conf, char **args, struct err *err)
+{
+    int64_t since_ms;
+
+    return read_since(&since_ms, args[0], err) &&
+           grades_corrections(conf->pg, since_ms, stdout, err);
 }
 
 bool policy_diff(const struct ctl_conf *conf, char **args, struct err *err)

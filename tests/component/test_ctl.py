@@ -369,6 +369,16 @@ def test_without_rights_or_database_it_says_so(grades, migrated, args):
     fails("policy", *args, env={"TONGBAO_CTL_PG": "host=127.0.0.1 port=1 dbname=x", **grades["env"]}, word="not reached", status=1)
 
 
+def test_corrections_are_texts_to_train_on(grades):
+    third = grades["third"]
+    done = tongbao("model", "corrections", "1h", env=grades["env"])
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"text": third["summary"], "category": third["category"], "gbt20986": third["gbt20986"]["name"], "reference": third["reference"]}]
+    assert tongbao("model", "corrections", "2026-01-01T00:00:00Z", env=grades["env"]).stdout == done.stdout
+    assert tongbao("model", "corrections", "0h", env=grades["env"]).stdout == ""
+    fails("model", "corrections", "yesterday", env=grades["env"], word="7d")
+
+
 def test_diff_replays_the_past(grades, workspace):
     policy = workspace.dir / "other-policy"
     shutil.copytree(DEPLOYED, policy)
