@@ -92,10 +92,11 @@ DEFINE_AUTO(auto_predicate, struct predicate, predicate_free)
 
 /*
  * Can `p` be true while `unless` (NULL: none) is not? False only when that is proven: found without any input, by trying what each pointer may be.
- * Texts and lists are taken to answer every comparison independently, and more than PREDICATE_STEPS_MAX steps are not taken: then true.
+ * Texts and lists are taken to answer every comparison independently. Takes from *steps what it costs, at most PREDICATE_STEPS_MAX; who runs out of
+ * them is told that it can.
  */
-#define PREDICATE_STEPS_MAX 200000
-bool predicate_can_hold(const struct predicate *p, const struct predicate *unless);
+#define PREDICATE_STEPS_MAX 100000
+bool predicate_can_hold(const struct predicate *p, const struct predicate *unless, size_t *steps);
 
 /* Gives the parts of `p` numbers, equal parts of other predicates the same: `parts`, an object, remembers them from one call to the next. Parts beyond
  * PREDICATE_SHARED_MAX are not shared. */

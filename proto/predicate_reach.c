@@ -39,7 +39,7 @@ struct search {
     const struct predicate *programs[2]; /* the second: unless; NULL: none */
     struct variable *variables;
     size_t variables_n;
-    size_t steps;
+    size_t steps, steps_max;
 };
 
 /* --- the cases of a variable --- */
@@ -318,7 +318,7 @@ static bool search_from(struct search *s, size_t index)
     struct variable *v = &s->variables[index];
     const struct predicate *unless = s->programs[1];
 
-    if (s->steps > PREDICATE_STEPS_MAX)
+    if (s->steps > s->steps_max)
         return true;
     if (!(possible(s, s->programs[0], 0) & CAN_BE_TRUE) ||
         (unless && !(possible(s, unless, 0) & (CAN_BE_FALSE | CAN_BE_UNKNOWN))))
@@ -334,13 +334,15 @@ static bool search_from(struct search *s, size_t index)
     return false;
 }
 
-bool predicate_can_hold(const struct predicate *p, const struct predicate *unless)
+bool predicate_can_hold(const struct predicate *p, const struct predicate *unless, size_t *steps)
 {
-    struct search s = {.programs = {p, unless}};
+    struct search s = {.programs = {p, unless},
+                       .steps_max = *steps < PREDICATE_STEPS_MAX ? *steps : PREDICATE_STEPS_MAX};
     bool ret;
 
     s.variables = calloc(VARIABLES_MAX, sizeof(*s.variables));
     ret = !s.variables || !make_variables(&s) || search_from(&s, 0);
     free(s.variables);
+    *steps -= s.steps < *steps ? s.steps : *steps;
     return ret;
 }

@@ -16,8 +16,11 @@
 #include "proto/shape_rows.h"
 #include "services/classifier/view.def"
 
-#define FILES_MAX       (POLICY_REGIMES_MAX + 2)
-#define NAME_BYTES      272 /* of a file, with its folder */
+#define FILES_MAX  (POLICY_REGIMES_MAX + 2)
+#define NAME_BYTES 272 /* of a file, with its folder */
+#define CHECK_STEPS_MAX                                                                            \
+    ((size_t)20 * 1000 *                                                                           \
+     1000) /* some tenths of a second; the deployed policy takes a fiftieth of them */
 #define ARENA_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define DAY_MS          (INT64_C(24) * 3600 * 1000)
 
@@ -83,7 +86,7 @@ static bool set_conditions(struct policy *p, const json_t *conditions, struct er
     return true;
 }
 
-static bool compile(const struct policy *p, const char *member, const json_t *condition,
+static bool compile(struct policy *p, const char *member, const json_t *condition,
                     struct predicate **ret, struct err *err)
 {
     AUTO(auto_predicate) struct predicate *compiled = NULL;
@@ -92,7 +95,7 @@ static bool compile(const struct policy *p, const char *member, const json_t *co
         return err_at(err, member, "must be a condition");
     if (!predicate_compile(&compiled, &p->view, condition, err))
         return err_under(err, "%s", member);
-    if (!predicate_can_hold(compiled, NULL))
+    if (!predicate_can_hold(compiled, NULL, &p->check_steps))
         return err_at(err, member, "contradicts itself: it can never be true");
     if (!predicate_share(compiled, p->parts, err))
         return false;
@@ -176,16 +179,16 @@ static bool read_rule(struct rule *ret, const struct policy_rule *doc,
 }
 
 /* A rule is of no use when another says as much, as surely, whenever it fires. */
-static bool adds_nothing(const struct rule *rule, const struct rule *beside)
+static bool adds_nothing(const struct rule *rule, const struct rule *beside, size_t *steps)
 {
     if ((rule->has_level && !(beside->has_level && beside->level >= rule->level)) ||
         (rule->is_reportable && !beside->is_reportable) || rule->needs_human != beside->needs_human)
         return false;
     return beside->from_ms <= rule->from_ms && beside->until_ms >= rule->until_ms &&
-           !predicate_can_hold(rule->when, beside->when);
+           !predicate_can_hold(rule->when, beside->when, steps);
 }
 
-static bool check_rule(const struct regime *regime, size_t index, struct err *err)
+static bool check_rule(struct policy *p, const struct regime *regime, size_t index, struct err *err)
 {
     const struct rule *rule = &regime->rules[index];
 
@@ -196,7 +199,8 @@ static bool check_rule(const struct regime *regime, size_t index, struct err *er
             continue;
         if (i < index && strcmp(beside->id, rule->id) == 0)
             return err_at(err, "/id", "\"%s\" stands there twice", rule->id);
-        if (adds_nothing(rule, beside) && (i < index || !adds_nothing(beside, rule)))
+        if (adds_nothing(rule, beside, &p->check_steps) &&
+            (i < index || !adds_nothing(beside, rule, &p->check_steps)))
             return err_at(
                 err, "",
                 "\"%s\" can never decide anything: whenever it fires, \"%s\" does, with at "
@@ -223,7 +227,7 @@ static bool read_rules(struct policy *p, struct regime *regime, const struct pol
             return err_under(err, "/rules/%zu", i);
     }
     for (size_t i = 0; i < regime->rules_n; i++)
-        if (!check_rule(regime, i, err))
+        if (!check_rule(p, regime, i, err))
             return err_under(err, "/rules/%zu", i);
     return true;
 }
@@ -305,10 +309,10 @@ static bool read_choice(const struct policy *p, struct choice *ret, const struct
 }
 
 /* The first that is proven wins: one behind another that is true whenever it is would never be asked. */
-static bool check_choice(const struct policy *p, size_t index, struct err *err)
+static bool check_choice(struct policy *p, size_t index, struct err *err)
 {
     for (size_t i = 0; i < index; i++)
-        if (!predicate_can_hold(p->choices[index].when, p->choices[i].when))
+        if (!predicate_can_hold(p->choices[index].when, p->choices[i].when, &p->check_steps))
             return err_at(err, "",
                           "\"%s\" can never be reached: whenever it fires, \"%s\" did before",
                           p->choices[index].id, p->choices[i].id);
@@ -579,6 +583,7 @@ bool policy_load(struct policy **ret, const char *folder, struct err *err)
         return err_memory(err);
     atomic_init(&p->refs, 1);
     arena_init(&p->arena, ARENA_MAX_BYTES);
+    p->check_steps = CHECK_STEPS_MAX;
     p->docs = json_array();
     p->parts = json_object();
     if (!p->docs || !p->parts)

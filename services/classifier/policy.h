@@ -98,6 +98,7 @@ struct policy {
     json_t *parts;      /* of the conditions, equal ones once: predicate_share() */
     json_t *docs;       /* the files: every text of the policy points into them */
     struct arena arena; /* what they decoded into */
+    size_t check_steps; /* that are left for finding rules that decide nothing */
 };
 
 /* Names of /model/… have ids behind those of /words/…. */
