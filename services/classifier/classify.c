@@ -329,7 +329,7 @@ static bool asks_person(const struct regime *regime, const enum tri *tris)
     return false;
 }
 
-/* Yes: one of the rules is proven. No: none can be any more. */
+/* Yes: one of the rules is proven. No: none can be any more, and none asks a person. */
 static void set_reportable(struct regime_grade *grade, const struct regime *regime,
                            const enum tri *tris)
 {
@@ -343,7 +343,7 @@ static void set_reportable(struct regime_grade *grade, const struct regime *regi
         if (tris[i] == TRI_TRUE)
             SHAPE_SET(grade, reportable, true);
     }
-    if (is_asked && !is_open && !grade->has_reportable)
+    if (is_asked && !is_open && !grade->needs_human && !grade->has_reportable)
         SHAPE_SET(grade, reportable, false);
 }
 

@@ -6,7 +6,7 @@
  * Level       By regime the highest level whose rule is proven, else the regime's "otherwise", else none: it cannot be told. Over all regimes the
  *             highest; with none at all `general`, and a person has to look.
  * In force    Rules count for what was noticed from their first to their last day. A regime that does not apply is not named.
- * Abroad      A regime abroad says whether it has to be reported under it: yes, no (none of its rules can be true any more), or cannot be told.
+ * Abroad      A regime abroad says whether it has to be reported under it: yes, no (none of its rules can be true any more, and none asks a person), or cannot be told.
  * Unknown     is not false: a rule that an unknown fact keeps open, and that would raise its regime's level, gives a `missing`.
  * Same input and same policy: the same decision, byte by byte. Adding a fact or a word never takes a proven rule back unless the rule says so.
  *

@@ -81,6 +81,11 @@ static const struct row {
     {"DORA: the limb of data is qualitative", DORA,
      CRITICAL "\"impact\":{\"people_affected\":100001,\"data_leaked\":true}", "eu-dora", NONE, YES,
      YES},
+    {"DORA: what is not verified is no yes, and no no", DORA,
+     "\"traces\":\"黑客侵入了核心系统\"," CRITICAL
+     "\"impact\":{\"people_affected\":9,\"main_function_outage_minutes\":1,"
+     "\"data_leaked\":false,\"outage_minutes\":0}",
+     "eu-dora", NONE, NONE, YES},
     {"a bank that is not under DORA", BANK,
      CRITICAL "\"impact\":{\"people_affected\":100001,\"main_function_outage_minutes\":121}",
      "eu-dora", NONE, NONE, NONE},
