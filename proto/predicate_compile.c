@@ -223,7 +223,7 @@ static bool read_measured(const char *text, const char *measure, double *ret)
     char *unit = NULL;
     double number = text ? strtod(text, &unit) : 0;
 
-    if (!text || unit == text || *unit != ' ' || !(number >= 0))
+    if (!text || unit == text || *unit != ' ' || !(number >= 0 && number <= JSON_INTEGER_MAX))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(units); i++)
         if (strcmp(unit + 1, units[i].unit) == 0 && strcmp(measure, units[i].measure) == 0) {

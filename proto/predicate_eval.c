@@ -301,6 +301,8 @@ static const char *first_missed(const struct predicate *p, size_t index,
     const struct node *node = &p->nodes[index];
     enum tri decisive = node->op == OP_ALL ? TRI_FALSE : TRI_TRUE;
 
+    if (eval(p, index, in, NULL) != TRI_UNKNOWN)
+        return NULL; /* what is missing here changes nothing */
     if (node->op == OP_NOT)
         return first_missed(p, index + 1, in, but);
     if (node->op != OP_ALL && node->op != OP_ANY) {

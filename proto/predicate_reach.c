@@ -126,7 +126,9 @@ static bool add_numbers(const struct search *s, struct variable *v, bool is_rang
                        .most = is_range ? HUGE_VAL : (double)field->max,
                        .is_whole = !is_range};
 
-    if (!each_operand(s, v, add_points, &p))
+    if (!each_operand(s, v, add_points, &p) ||
+        (!is_range && (!add_point(p.at, &p.n, CASES_MAX - 1, p.least) ||
+                       !add_point(p.at, &p.n, CASES_MAX - 1, p.most))))
         return false;
     for (size_t i = 0; i < p.n; i++)
         for (size_t k = 0; k < p.n; k++)

@@ -224,8 +224,11 @@ bool outbox_add(struct outbox *o, const struct record *rec, struct err *err)
     db_bytes_add(&o->values, rec->value, rec->value_len);
     if (headers.failed || o->topics.failed || o->keys.failed || o->headers.failed ||
         o->values.failed)
-        return err_set(err, ERR_FATAL, "one transaction publishes more than %d MiB",
-                       ROWS_MAX_BYTES >> 20);
+        return headers.no_memory || o->topics.no_memory || o->keys.no_memory ||
+                       o->headers.no_memory || o->values.no_memory
+                   ? err_memory(err)
+                   : err_set(err, ERR_INPUT, "what follows is more than %d MiB in one transaction",
+                             ROWS_MAX_BYTES >> 20); /* half of the batch may do */
     o->rows_n++;
     return true;
 }

@@ -20,7 +20,7 @@
 #include "proto/event.h"
 #include "services/classifier/correlation.h"
 
-#define TRAITS_MAX          100
+#define TRAITS_MAX          32
 #define CAMPAIGN_LINKED_MAX 200 /* as proto/events.def bounds them */
 #define CAMPAIGN_OWN_MAX    32
 

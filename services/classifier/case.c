@@ -9,7 +9,8 @@
 #include "services/classifier/classify.h"
 #include "services/classifier/facts.h"
 
-#define SUMMARY_CHARS_MAX 4000
+#define SUMMARY_CHARS_MAX     4000
+#define STAGE_ARENA_MAX_BYTES (4 * CLASSIFY_ARENA_MAX_BYTES) /* with what is kept of others */
 
 void case_done(struct case_file *c)
 {
@@ -125,6 +126,40 @@ static void stand(struct case_file *c, struct published p)
     c->published = p;
 }
 
+/* Duties are judged by a grade's regimes and facts, so a grade at the same level that says other things is another grade. Not enough memory: "". */
+static void write_digest(char ret[SHA256_HEX_MAX], const struct incident_classified *body)
+{
+    AUTO(buf_done) struct buf text;
+    uint8_t digest[SHA256_LEN];
+    bool ok = true;
+
+    buf_init(&text, EVENT_BODY_MAX_BYTES);
+    for (size_t i = 0; ok && i < body->regimes_n; i++)
+        ok = shape_canonical(&regime_grade_shape, &body->regimes[i], &text, NULL);
+    ok = ok && shape_canonical(&gbt_category_shape, body->gbt20986, &text, NULL) &&
+         shape_canonical(&facts_shape, body->facts, &text, NULL) &&
+         buf_str(&text, body->needs_human ? "needs a person" : "");
+    ret[0] = '\0';
+    if (!ok)
+        return;
+    sha256(text.data, text.len, digest);
+    hex_encode(ret, digest, SHA256_LEN);
+}
+
+/* A person's decision that a grade follows: the one that it answers, or else the one that stood before. */
+static void read_decision(struct id *ret, const struct incident_classified *grade,
+                          const struct published *was)
+{
+    if (grade->decided_by == SCOPE_SYSTEM)
+        return;
+    if (grade->answers_event_id)
+        (void)id_set(ret, grade->answers_event_id, ID_TEXT_LEN);
+    else if (id_is_set(&was->decision_event_id))
+        *ret = was->decision_event_id;
+    else
+        (void)id_set(ret, grade->parent_event_id, ID_TEXT_LEN);
+}
+
 /* What incident.v1 says: a greater revision replaces a smaller one. A refusal only repeats one. */
 static enum case_outcome take_grade(struct case_file *c, struct event *ev)
 {
@@ -137,8 +172,8 @@ static enum case_outcome take_grade(struct case_file *c, struct event *ev)
                               .category = grade->category,
                               .gbt = grade->gbt20986->name};
 
-        if (grade->decided_by != SCOPE_SYSTEM)
-            (void)id_set(&p.decision_event_id, grade->parent_event_id, ID_TEXT_LEN);
+        read_decision(&p.decision_event_id, grade, &c->published);
+        write_digest(p.digest, grade);
         stand(c, p);
     }
     event_done(ev);
@@ -341,31 +376,127 @@ static void highest_done(struct highest *h)
     arena_done(&h->arena);
 }
 
-/* Classifies the stage, and keeps what it gave if nothing before was higher. */
+/* --- what a later stage takes nothing of --- */
+
+static bool copy_reason(struct incident_classified *to, const struct reason *from,
+                        struct arena *arena)
+{
+    struct reason *reason = &to->reasons[to->reasons_n];
+
+    if (to->reasons_n == CLASSIFY_REASONS_MAX)
+        return true;
+    *reason = *from;
+    if (from->source) {
+        reason->source = arena_take(arena, sizeof(*reason->source));
+        if (!reason->source)
+            return false;
+        *reason->source = *from->source;
+    }
+    reason->fields = arena_take(arena, (from->fields_n + 1) * sizeof(*reason->fields));
+    if (!reason->fields)
+        return false;
+    for (size_t i = 0; i < from->fields_n; i++) {
+        size_t size = strlen(from->fields[i].value) + 1;
+        char *value = arena_take(arena, size);
+
+        if (!value)
+            return false;
+        reason->fields[i] = (struct read_field){from->fields[i].pointer,
+                                                memcpy(value, from->fields[i].value, size)};
+    }
+    to->reasons_n++;
+    return true;
+}
+
+static struct regime_grade *grade_by(struct incident_classified *body, const char *regime)
+{
+    for (size_t i = 0; i < body->regimes_n; i++)
+        if (strcmp(body->regimes[i].regime, regime) == 0)
+            return &body->regimes[i];
+    if (body->regimes_n == POLICY_REGIMES_MAX)
+        return NULL;
+    body->regimes[body->regimes_n] = (struct regime_grade){.regime = regime};
+    SHAPE_SET(&body->regimes[body->regimes_n], needs_human, false);
+    return &body->regimes[body->regimes_n++];
+}
+
+/* Of one regime: a level that another stage reached stays reached, and what has to be reported stays so, with the reasons. */
+static bool keep_regime(struct incident_classified *to, const struct incident_classified *from,
+                        const struct regime_grade *was, struct arena *arena)
+{
+    struct regime_grade *grade = grade_by(to, was->regime);
+    bool had_more, had_report;
+
+    if (!grade)
+        return true;
+    had_more = was->has_level && (!grade->has_level || was->level > grade->level);
+    had_report =
+        was->has_reportable && was->reportable && !(grade->has_reportable && grade->reportable);
+    if (had_more)
+        SHAPE_SET(grade, level, was->level);
+    if (had_report)
+        SHAPE_SET(grade, reportable, true);
+    for (size_t i = 0; (had_more || had_report) && i < from->reasons_n; i++) {
+        const struct reason *reason = &from->reasons[i];
+
+        if (strcmp(reason->regime, was->regime) == 0 &&
+            (had_report || (reason->has_level && reason->level == was->level)) &&
+            !copy_reason(to, reason, arena))
+            return false;
+    }
+    if (had_more || had_report)
+        grade->needs_human = grade->needs_human || was->needs_human;
+    to->needs_human = to->needs_human || grade->needs_human;
+    return true;
+}
+
+/* Legal duties run by regime: no supplement takes a regime's level back, as none takes back the incident's. */
+static bool keep_regimes(struct incident_classified *to, const struct incident_classified *from,
+                         struct arena *arena, struct err *err)
+{
+    for (size_t i = 0; i < from->regimes_n; i++)
+        if (!keep_regime(to, from, &from->regimes[i], arena))
+            return err_memory(err);
+    return true;
+}
+
+/* Classifies the stage. What it gave stands if nothing before was higher; of the other the regimes that were higher. */
 static bool take_stage(struct highest *h, const struct merging *m, const struct event *news,
                        struct err *err)
 {
+    AUTO(arena_done) struct arena arena;
     struct incident_classified body = {0};
-    struct arena arena;
 
-    arena_init(&arena, CLASSIFY_ARENA_MAX_BYTES);
-    if (!classify(m->policy, &m->in, &arena, &body, err)) {
-        arena_done(&arena);
+    arena_init(&arena, STAGE_ARENA_MAX_BYTES);
+    if (!classify(m->policy, &m->in, &arena, &body, err))
         return false;
-    }
     if (!news && body.level > h->before)
         h->before = body.level;
-    if (h->is_set && body.level < h->body.level) {
-        arena_done(&arena);
-        return true;
-    }
+    if (h->is_set && body.level < h->body.level)
+        return keep_regimes(&h->body, &body, &h->arena, err);
     if (!h->is_set || body.level > h->body.level)
         h->by = news;
+    if (h->is_set && !keep_regimes(&body, &h->body, &arena, err))
+        return false;
     arena_done(&h->arena);
     h->arena = arena;
+    arena = (struct arena){0};
     h->body = body;
     h->is_set = true;
     return true;
+}
+
+/* A report is graded by itself as soon as it comes; so it is a stage by itself, too, wherever it comes to stand behind the first. */
+static bool take_report_alone(struct highest *h, struct merging *m, size_t i,
+                              const struct event *news, struct err *err)
+{
+    struct merging alone;
+
+    if (m->c->inputs[i].ev.type != EVENT_REPORT_SUBMITTED || !h->is_set)
+        return true;
+    merging_begin(&alone, m->c, m->policy, m->arena);
+    alone.in.discovered_at = m->c->inputs[i].ev.report_submitted->discovered_at;
+    return merge_input(&alone, i, err) && take_stage(h, &alone, news, err);
 }
 
 /* NULL: nobody decided. */
@@ -390,7 +521,8 @@ static bool find_highest(struct highest *ret, struct merging *m, const struct ev
         if (is_new)
             news = &input->ev;
         ret->is_split = ret->is_split || (news && !is_new);
-        if (!merge_input(m, i, err) || !take_stage(ret, m, news, err))
+        if (!take_report_alone(ret, m, i, news, err) || !merge_input(m, i, err) ||
+            !take_stage(ret, m, news, err))
             return false;
     }
     return true;
@@ -591,7 +723,7 @@ void case_challenge_id(struct id *ret, const struct regrade *r)
 static bool differs(const struct published *p, const struct regrade *r)
 {
     return p->revision < 0 || p->level != r->body.level || p->category != r->body.category ||
-           p->gbt != r->body.gbt20986->name ||
+           p->gbt != r->body.gbt20986->name || strcmp(p->digest, r->digest) != 0 ||
            strcmp(p->decision_event_id.text, r->decision_event_id.text) != 0;
 }
 
@@ -615,6 +747,7 @@ bool case_regrade(struct regrade *ret, const struct case_file *c, const struct p
     else if (!challenge(ret, c, policy, decision, &h, err) ||
              !apply_decision(ret, policy, decision, err))
         return false;
+    write_digest(ret->digest, &ret->body);
     ret->is_due = differs(&c->published, ret);
     ret->graded = h.arena;
     h.arena = (struct arena){0};
@@ -630,11 +763,14 @@ void regrade_done(struct regrade *r)
 
 void case_published(struct case_file *c, const struct regrade *r)
 {
-    stand(c, (struct published){.revision = r->body.revision,
-                                .level = r->body.level,
-                                .category = r->body.category,
-                                .gbt = r->body.gbt20986->name,
-                                .decision_event_id = r->decision_event_id});
+    struct published p = {.revision = r->body.revision,
+                          .level = r->body.level,
+                          .category = r->body.category,
+                          .gbt = r->body.gbt20986->name,
+                          .decision_event_id = r->decision_event_id};
+
+    memcpy(p.digest, r->digest, sizeof(p.digest));
+    stand(c, p);
 }
 
 void case_challenged(struct case_file *c, const struct regrade *r)

@@ -28,6 +28,7 @@
 #ifndef SERVICES_CLASSIFIER_CASE_H
 #define SERVICES_CLASSIFIER_CASE_H
 
+#include "common/base/hash.h"
 #include "proto/event.h"
 #include "services/classifier/policy.h"
 
@@ -53,6 +54,8 @@ struct published {
     struct id decision_event_id; /* the person's decision that it follows; none: the rules' */
     bool is_challenged;          /* that decision, at the level: */
     enum level challenged_level;
+    char digest
+        [SHA256_HEX_MAX]; /* of what else it says: levels by regime, who is needed, sub-category, facts; "": not known */
 };
 
 struct case_file {
@@ -91,6 +94,7 @@ struct regrade {
     bool is_due; /* it differs from what is published, or another person's decision counts now */
     struct incident_classified body; /* of incident.reclassified, when it is due */
     struct id decision_event_id;     /* the person's decision that counts; none: the rules' */
+    char digest[SHA256_HEX_MAX];
     const struct id *cause; /* that decision when it is new, else what changed the case last */
     bool is_challenge_due;
     struct incident_challenged challenge; /* the body of incident.challenged, when that is due */

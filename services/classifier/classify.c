@@ -4,7 +4,6 @@
 #include <string.h>
 
 /* As proto/events.def and proto/parts.def bound them. */
-#define REASONS_MAX     64
 #define MISSING_MAX     64
 #define VALUE_CHARS_MAX 400
 #define TEXT_BYTES_MAX  16000 /* 4000 characters */
@@ -197,7 +196,7 @@ static bool add_reason(struct work *w, const struct reason *what,
 {
     struct reason *reason = &w->ret->reasons[w->ret->reasons_n];
 
-    if (w->ret->reasons_n == REASONS_MAX)
+    if (w->ret->reasons_n == CLASSIFY_REASONS_MAX)
         return true;
     *reason = *what;
     if (reads && !keep_fields(w, reads, reason))
@@ -313,7 +312,7 @@ static bool find_level(const struct regime *regime, const enum tri *tris, bool s
     return found;
 }
 
-/* A rule that asks for a person to confirm its level has nothing to ask when a surer one gives as much. */
+/* A rule that asks for a person to confirm a level has nothing to ask when a surer one gives as much. */
 static bool asks_person(const struct regime *regime, const enum tri *tris)
 {
     enum level sure = LEVEL_GENERAL;
@@ -323,7 +322,7 @@ static bool asks_person(const struct regime *regime, const enum tri *tris)
         const struct rule *rule = &regime->rules[i];
 
         if (tris[i] == TRI_TRUE && rule->needs_human &&
-            !(rule->has_level && is_sure && rule->level <= sure))
+            !(rule->proposes && is_sure && rule->level <= sure))
             return true;
     }
     return false;
@@ -501,7 +500,7 @@ bool classify(const struct policy *policy, const struct classify_input *in, stru
 
     ret->regimes_n = ret->reasons_n = ret->missing_n = 0;
     ret->regimes = arena_take(arena, POLICY_REGIMES_MAX * sizeof(*ret->regimes));
-    ret->reasons = arena_take(arena, REASONS_MAX * sizeof(*ret->reasons));
+    ret->reasons = arena_take(arena, CLASSIFY_REASONS_MAX * sizeof(*ret->reasons));
     ret->missing = arena_take(arena, (MISSING_MAX + 1) * sizeof(*ret->missing));
     if (!ret->regimes || !ret->reasons || !ret->missing || !choose(&w) || !grade_all(&w))
         return err_memory(err);

@@ -21,6 +21,8 @@
 #include "proto/event.h"
 #include "services/classifier/policy.h"
 
+#define CLASSIFY_REASONS_MAX                                                                       \
+    64 /* as proto/events.def has it: the list of a decision has room for so many */
 #define CLASSIFY_ARENA_MAX_BYTES ((size_t)1024 * 1024)
 
 struct classify_input {  /* all borrowed */

@@ -166,7 +166,8 @@ static bool read_rule(struct rule *ret, const struct policy_rule *doc,
                          .has_level = doc->has_level && is_verified,
                          .is_reportable = wants_report && is_verified,
                          .needs_human = (doc->has_needs_human && doc->needs_human) || !is_verified};
-    ret->level = ret->has_level ? doc->level : LEVEL_GENERAL;
+    ret->proposes = doc->has_level;
+    ret->level = doc->has_level ? doc->level : LEVEL_GENERAL;
     if (!doc->has_level && !wants_report && !ret->needs_human)
         return err_at(
             err, "",
@@ -182,7 +183,10 @@ static bool read_rule(struct rule *ret, const struct policy_rule *doc,
 static bool adds_nothing(const struct rule *rule, const struct rule *beside, size_t *steps)
 {
     if ((rule->has_level && !(beside->has_level && beside->level >= rule->level)) ||
-        (rule->is_reportable && !beside->is_reportable) || rule->needs_human != beside->needs_human)
+        (rule->is_reportable && !beside->is_reportable) ||
+        rule->needs_human != beside->needs_human ||
+        (rule->needs_human &&
+         rule->has_level != beside->has_level)) /* a surer level silences one */
         return false;
     return beside->from_ms <= rule->from_ms && beside->until_ms >= rule->until_ms &&
            !predicate_can_hold(rule->when, beside->when, steps);

@@ -42,7 +42,7 @@
 
 struct rule {
     const char *id, *zh, *en;
-    bool has_level;
+    bool has_level, proposes; /* proposes only: it would give the level, but is not verified */
     enum level level;
     bool is_reportable;
     bool needs_human;

@@ -1,5 +1,6 @@
 #include "services/classifier/store.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,19 +11,21 @@
 const struct db_statement store_statements[] = {
     {"case_open", "INSERT INTO incident_case (incident_id) SELECT unnest($1::uuid[])"
                   " ON CONFLICT DO NOTHING"},
-    {"case_lock",
-     "SELECT incident_id, enterprise_id, inputs, revision, level, category, gbt20986,"
-     " decision_event_id, challenged_level FROM incident_case WHERE incident_id = ANY($1::uuid[])"
-     " ORDER BY incident_id FOR UPDATE"},
+    {"case_lock", "SELECT incident_id, enterprise_id, inputs, revision, level, category, gbt20986,"
+                  " decision_event_id, challenged_level, digest FROM incident_case WHERE "
+                  "incident_id = ANY($1::uuid[])"
+                  " ORDER BY incident_id FOR UPDATE"},
     {"case_inputs",
      "SELECT incident_id, event_id, type, is_early, body, topic, partition, \"offset\""
      " FROM case_input WHERE incident_id = ANY($1::uuid[]) ORDER BY incident_id, event_id"},
     {"case_save",
      "UPDATE incident_case c SET enterprise_id = u.e, inputs = u.n, revision = u.r, level = u.l,"
      " category = u.c, gbt20986 = u.g, decision_event_id = u.d, challenged_level = u.h,"
+     " digest = u.s,"
      " updated_at = transaction_timestamp()"
      " FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::text[],"
-     " $7::text[], $8::uuid[], $9::text[]) AS u(i, e, n, r, l, c, g, d, h) WHERE c.incident_id = "
+     " $7::text[], $8::uuid[], $9::text[], $10::text[]) AS u(i, e, n, r, l, c, g, d, h, s) WHERE "
+     "c.incident_id = "
      "u.i"},
     {"case_add",
      "INSERT INTO case_input (incident_id, event_id, type, enterprise_id, is_early, body, topic,"
@@ -93,6 +96,7 @@ static bool read_case(struct stored_case *c, const PGresult *res, int row, struc
     db_id(&p->decision_event_id, res, row, 7);
     p->is_challenged = challenged_level != NULL;
     p->challenged_level = (enum level)challenged;
+    snprintf(p->digest, sizeof(p->digest), "%s", db_text(res, row, 9) ? db_text(res, row, 9) : "");
     return true;
 }
 
@@ -256,6 +260,7 @@ static void add_case(struct columns *to, const struct stored_case *c, int64_t in
     columns_text(to, is_graded ? enum_text(&gbt20986_table, (int)p->gbt) : NULL);
     columns_id(to, &p->decision_event_id);
     columns_text(to, p->is_challenged ? enum_text(&level_table, (int)p->challenged_level) : NULL);
+    columns_text(to, is_graded ? p->digest : NULL);
 }
 
 struct saving {

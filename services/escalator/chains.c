@@ -273,6 +273,17 @@ bool chains_is_open(const struct incident *inc, enum scope scope)
     return false;
 }
 
+bool chains_is_waiting(const struct incident *inc, const char *chain)
+{
+    for (size_t i = 0; i < inc->calls_n; i++) {
+        const struct call *call = &inc->calls[i];
+
+        if (strcmp(call->chain, chain) == 0 && call->wanted && call->acknowledged_at == 0)
+            return true;
+    }
+    return false;
+}
+
 struct call *chains_find_call(struct incident *inc, const char *escalation_id)
 {
     for (size_t i = 0; i < inc->calls_n; i++)

@@ -43,6 +43,8 @@ void chains_new_generation(struct work *k);
 bool chains_due(struct work *k, int64_t heard_ms, bool is_deaf);
 bool chains_is_present(const struct incident *inc, const struct call *call);
 bool chains_is_open(const struct incident *inc, enum scope scope);
+/* Does a call of the chain wait for its acknowledgement? */
+bool chains_is_waiting(const struct incident *inc, const char *chain);
 struct call *chains_find_call(struct incident *inc, const char *escalation_id);
 /* Everything that is open to the scope is acknowledged, and its chains stop. */
 void chains_acknowledge(struct work *k, enum scope scope, const struct id *action, int64_t at_ms);

@@ -700,7 +700,7 @@ static const struct challenge_row {
       SAYS(5, LEAK), LOSES(6, "200000000"), SAYS(7, LEAK)},
      8,
      "||||||||",
-     "2>major@2 by 4; 2>extreme@2 by 6"},
+     "2>major@3 by 4; 2>extreme@4 by 6"},
     {"the same level in one batch",
      {REPORTED, REPORT_GRADED, DECIDES(2, "park", "general"), SAYS(3, "正在处理"), SAYS(4, LEAK),
       SAYS(5, LEAK)},
@@ -717,13 +717,13 @@ static const struct challenge_row {
      {REPORTED, REPORT_GRADED, SAYS(2, LEAK), DECIDES(3, "park", "general"), LOSES(4, "200000000")},
      5,
      "|||||",
-     "3>extreme@2 by 4"},
+     "3>extreme@3 by 4"},
     {"a new decision has not been challenged, and knows what came before it",
      {REPORTED, REPORT_GRADED, DECIDES(2, "park", "general"), SAYS(3, LEAK),
       DECIDES(4, "park", "larger"), SAYS(5, LEAK), LOSES(6, "200000000")},
      7,
      "|||||||",
-     "2>major@2 by 3; 4>extreme@3 by 6"},
+     "2>major@2 by 3; 4>extreme@4 by 6"},
     {"a decision that comes after its news is challenged with its grade",
      {REPORTED, REPORT_GRADED, SAYS(3, LEAK), DECIDES(2, "enterprise", "general")},
      4,
@@ -1249,6 +1249,49 @@ static void no_campaign_is_nothing_missing(void **state)
         assert_null(strstr(r.last.body.missing[i].pointer, "campaign"));
 }
 
+static const struct regime_grade *regime_of(const struct incident_classified *body,
+                                            const char *regime)
+{
+    static const struct regime_grade none;
+
+    for (size_t i = 0; i < body->regimes_n; i++)
+        if (strcmp(body->regimes[i].regime, regime) == 0)
+            return &body->regimes[i];
+    return &none;
+}
+
+/* Duties are judged by a grade's regimes and facts: what starts one has to be published though the level stays. And no supplement takes a regime's level back,
+ * or a duty that runs would end by the word of who owes it. */
+static void what_starts_a_duty_is_published_and_stays(void **state)
+{
+    AUTO(run_done) struct run r;
+    const struct spec leak = {REPORT, 1, OURS, "enterprise", "\"summary\":\"客户个人信息被泄露\""};
+    const struct spec grade = {GRADE, 51, OURS, "",
+                               GRADED("major", "data_leak", "data_security", "数据安全")};
+    const struct spec more = {SUPPLEMENT, 2, OURS, "enterprise",
+                              "\"impact\":{\"personal_records_persons\":2000000,"
+                              "\"user_data_touched\":true}"};
+    const struct spec less = {SUPPLEMENT, 3, OURS, "enterprise",
+                              "\"impact\":{\"personal_records_persons\":10},"
+                              "\"category_hint\":\"malware\""};
+    const struct regime_grade *cac;
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &leak);
+    must_feed(&r, &grade);
+    must_feed(&r, &more);
+    assert_int_equal(r.published, 1);
+    assert_int_equal(r.last.body.level, LEVEL_MAJOR);
+    cac = regime_of(&r.last.body, "cac-2025");
+    assert_true(cac->has_level && cac->level == LEVEL_LARGER);
+    must_feed(&r, &less);
+    assert_int_equal(r.published, 2);
+    cac = regime_of(&r.last.body, "cac-2025");
+    assert_true(cac->has_level && cac->level == LEVEL_LARGER);
+    assert_int_equal(r.last.body.facts->impact->personal_records_persons, 10);
+}
+
 static void an_equal_campaign_is_no_news(void **state)
 {
     AUTO(run_done) struct run r;
@@ -1380,6 +1423,7 @@ int main(void)
     TEST_ADD(&list, a_batch_is_graded_once);
     TEST_ADD(&list, a_campaign_is_named);
     TEST_ADD(&list, no_campaign_is_nothing_missing);
+    TEST_ADD(&list, what_starts_a_duty_is_published_and_stays);
     TEST_ADD(&list, an_equal_campaign_is_no_news);
     TEST_ADD(&list, links_take_nobodys_room);
     TEST_ADD_ROWS(&list, merge_rows, check_merge);

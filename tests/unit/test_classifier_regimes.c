@@ -27,10 +27,9 @@ static const struct row {
         needs_human; /* NONE: not said; all three NONE: the regime is not named */
 } rows[] = {
     {"telecom 7 h 59", TELECOM, "\"impact\":{\"outage_minutes\":479}", "miit-2024", NONE, NONE, NO},
-    {"telecom 8 h", TELECOM, "\"impact\":{\"outage_minutes\":480}", "miit-2024", LEVEL_LARGER, NONE,
-     NO},
-    {"telecom 11 h 59", TELECOM, "\"impact\":{\"outage_minutes\":719}", "miit-2024", LEVEL_LARGER,
-     NONE, NO},
+    {"telecom 8 h", TELECOM, "\"impact\":{\"outage_minutes\":480}", "miit-2024", NONE, NONE, YES},
+    {"telecom 11 h 59", TELECOM, "\"impact\":{\"outage_minutes\":719}", "miit-2024", NONE, NONE,
+     YES},
     {"telecom 12 h", TELECOM, "\"impact\":{\"outage_minutes\":720}", "miit-2024", LEVEL_MAJOR, NONE,
      NO},
     {"another sector, 12 h", FACTORY, "\"impact\":{\"outage_minutes\":720}", "miit-2024", NONE,

@@ -168,6 +168,10 @@ static const struct row {
      "grade general 0; campaign opens; campaign joins; acknowledged p; +599; campaign joins",
      GENERAL " R campaign.1 duty_officer campaign S reported/general O= triage-1h satisfied S "
              "triaged/general"},
+    {"while a campaign's call waits, another campaign calls nobody",
+     "grade general 0; campaign opens; campaign opens; acknowledged p",
+     GENERAL " R campaign.1 duty_officer campaign S reported/general S reported/general O= "
+             "triage-1h satisfied S triaged/general"},
     {"nobody answers the campaign", "grade general 0; campaign opens; +600",
      GENERAL " R campaign.1 duty_officer campaign S reported/general R campaign.2 centre_head "
              "campaign"},

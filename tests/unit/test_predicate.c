@@ -362,6 +362,7 @@ static const struct reach_row {
      false},
     {"no whole number between", "{\"all\":[{\"at\":\"/n\",\"gt\":5},{\"at\":\"/n\",\"lt\":6}]}",
      NULL, false},
+    {"everything below the most", "{\"at\":\"/n\",\"lt\":5000}", NULL, true},
     {"more than a field takes", "{\"at\":\"/n\",\"gt\":1000}", NULL, false},
     {"two values of an enum",
      "{\"all\":[{\"at\":\"/level\",\"eq\":\"major\"},{\"at\":\"/level\",\"eq\":\"larger\"}]}", NULL,
