@@ -44,7 +44,8 @@ static const struct row {
 } rows[] = {
     {"good", GOOD, DUTIES(DUTY("a", REST) "," DUTY("b", REST)), NULL},
     {"no JSON", "{", DUTIES(""), "chains.json: "},
-    {"a field nobody knows", "{\"ungraded_after\":60}", DUTIES(""), "chains.json:1: /ungraded_after"},
+    {"a field nobody knows", "{\"ungraded_after\":60}", DUTIES(""),
+     "chains.json:1: /ungraded_after"},
     {"a level without a chain",
      CHAINS("{\"id\":\"all\",\"scope\":\"park\",\"levels\":[\"general\"],\"steps\":[" STEP "]}"),
      DUTIES(""), "none for the level larger"},
@@ -193,7 +194,8 @@ static void a_missing_folder_is_named(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_fails(policy_load(&p, "/nowhere", &err), &err, ERR_CONFIG, "policy /nowhere: chains.json: ");
+    assert_fails(policy_load(&p, "/nowhere", &err), &err, ERR_CONFIG,
+                 "policy /nowhere: chains.json: ");
 }
 
 int main(void)
