@@ -46,7 +46,7 @@ struct rule {
     enum level level;
     bool is_reportable;
     bool needs_human;
-    int64_t from_ms, until_ms; /* in force: of what was reported from … until, ms since 1970 UTC */
+    int64_t from_ms, until_ms; /* in force: of what was noticed from … until, ms since 1970 UTC */
     struct predicate *when;
     struct source source;
     char *missing_zh, *missing_en; /* what a `missing` says of it */

@@ -190,7 +190,7 @@ static bool fall_over(struct notify *n, struct sink_tx *tx, const struct escalat
     AUTO(auto_result) PGresult *res = NULL;
     struct way *tried = NULL;
     size_t tried_n = 0;
-    int32_t partition;
+    int32_t partition = 0;
     bool ok = refresh_directory(n, tx->db, err) &&
               store_tried(tx->db, call->escalation_id, &tried, &tried_n, &partition, &res, err);
 
