@@ -234,13 +234,6 @@ void chains_stop_all(struct work *k)
         stop(&k->inc->runs[i]);
 }
 
-void chains_stop(struct work *k, enum scope scope)
-{
-    for (size_t i = 0; i < k->inc->runs_n; i++)
-        if (k->inc->runs[i].scope == scope)
-            stop(&k->inc->runs[i]);
-}
-
 void chains_new_generation(struct work *k)
 {
     for (size_t i = 0; i < k->inc->runs_n; i++)
@@ -293,18 +286,39 @@ struct call *chains_find_call(struct incident *inc, const char *escalation_id)
     return NULL;
 }
 
-void chains_acknowledge(struct work *k, enum scope scope, const struct id *action, int64_t at_ms)
+/* The climb that the call belongs to. */
+static struct chain_run *run_of_call(const struct work *k, const struct call *c)
 {
+    for (size_t i = 0; i < k->inc->runs_n; i++)
+        if (strcmp(k->inc->runs[i].chain, c->chain) == 0)
+            return &k->inc->runs[i];
+    return NULL;
+}
+
+static bool is_for(const struct chain_run *run, enum scope scope, const struct chain_run *only)
+{
+    return run->scope == scope && (!only || strcmp(run->cause.text, only->cause.text) == 0);
+}
+
+/* Who takes one message has not read the others: a call for the level says nothing of one that an event began, nor the other way round. */
+void chains_acknowledge(struct work *k, enum scope scope, const char *escalation_id,
+                        const struct id *action, int64_t at_ms)
+{
+    const struct call *named = escalation_id ? chains_find_call(k->inc, escalation_id) : NULL;
+    const struct chain_run *only = named ? run_of_call(k, named) : NULL;
+
     for (size_t i = 0; i < k->inc->calls_n; i++) {
         struct call *c = &k->inc->calls[i];
 
-        if (!is_open(k->inc, c, scope))
+        if (!is_open(k->inc, c, scope) || !is_for(run_of_call(k, c), scope, only))
             continue;
         c->acknowledged_at = at_ms;
         c->acknowledged_by = *action;
         c->changed = true;
     }
-    chains_stop(k, scope);
+    for (size_t i = 0; i < k->inc->runs_n; i++)
+        if (is_for(&k->inc->runs[i], scope, only))
+            stop(&k->inc->runs[i]);
 }
 
 /* --- delivery --------------------------------------------------------------------------------- */

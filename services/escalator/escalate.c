@@ -329,7 +329,8 @@ static bool take_step(struct work *k, const struct step *step, const struct even
     if (step->to != STATE_THE_SAME)
         inc->state = step->to;
     if (ev->type == EVENT_ACTION_ACKNOWLEDGED) {
-        chains_acknowledge(k, actor->scope, &ev->id, appended_ms);
+        chains_acknowledge(k, actor->scope, ev->action_acknowledged->escalation_id, &ev->id,
+                           appended_ms);
         if (inc->state == STATE_REPORTED)
             inc->state = STATE_TRIAGED;
     }
@@ -346,7 +347,8 @@ static bool on_ungraded_action(struct work *k, const struct event *ev, int64_t a
         k->out->verdict = VERDICT_KEEP;
         return true;
     }
-    chains_acknowledge(k, actor->scope, &ev->id, appended_ms);
+    chains_acknowledge(k, actor->scope, ev->action_acknowledged->escalation_id, &ev->id,
+                       appended_ms);
     return answer(k, ev, actor, NULL);
 }
 

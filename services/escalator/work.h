@@ -38,7 +38,6 @@ bool chains_begin(struct work *k, const char *why); /* those of the incident's l
 /* The chain that the policy names for an event; begun anew if it climbs already. It has a life of its own: a raised level does not end it. */
 bool chains_begin_for(struct work *k, const char *id, const struct id *cause);
 void chains_stop_all(struct work *k);
-void chains_stop(struct work *k, enum scope scope);
 void chains_new_generation(struct work *k);
 bool chains_due(struct work *k, int64_t heard_ms, bool is_deaf);
 bool chains_is_present(const struct incident *inc, const struct call *call);
@@ -46,8 +45,10 @@ bool chains_is_open(const struct incident *inc, enum scope scope);
 /* Does a call of the chain wait for its acknowledgement? */
 bool chains_is_waiting(const struct incident *inc, const char *chain);
 struct call *chains_find_call(struct incident *inc, const char *escalation_id);
-/* Everything that is open to the scope is acknowledged, and its chains stop. */
-void chains_acknowledge(struct work *k, enum scope scope, const struct id *action, int64_t at_ms);
+/* What is open to the scope is acknowledged, and its chains stop: everything, or, with the id of a call, what was begun as that was (by the level, or by
+ * one and the same event). */
+void chains_acknowledge(struct work *k, enum scope scope, const char *escalation_id,
+                        const struct id *action, int64_t at_ms);
 void chains_delivered(struct work *k, struct call *call);
 void chains_undelivered(struct work *k, const struct call *call);
 

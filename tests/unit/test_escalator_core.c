@@ -168,6 +168,18 @@ static const struct row {
      "grade general 0; campaign opens; campaign joins; acknowledged p; +599; campaign joins",
      GENERAL " R campaign.1 duty_officer campaign S reported/general O= triage-1h satisfied S "
              "triaged/general"},
+    {"who takes the level's message has not read the campaign's",
+     "grade major 0; campaign opens; ack p 3; +600",
+     "R top.1 security_lead first_grade R top.1 owner first_grade R top.park.1 duty_officer "
+     "first_grade O+ triage-1h running S reported/major R campaign.1 duty_officer campaign S "
+     "reported/major O= triage-1h satisfied S triaged/major R top.2 deputy unacknowledged R "
+     "campaign.2 centre_head campaign"},
+    {"who takes the campaign's message has not read the level's",
+     "grade major 0; campaign opens; ack p 4; +600",
+     "R top.1 security_lead first_grade R top.1 owner first_grade R top.park.1 duty_officer "
+     "first_grade O+ triage-1h running S reported/major R campaign.1 duty_officer campaign S "
+     "reported/major O= triage-1h satisfied S triaged/major R top.2 deputy unacknowledged R "
+     "top.park.2 centre_head unacknowledged"},
     {"while a campaign's call waits, another campaign calls nobody",
      "grade general 0; campaign opens; campaign opens; acknowledged p",
      GENERAL " R campaign.1 duty_officer campaign S reported/general S reported/general O= "
