@@ -358,7 +358,7 @@ def test_without_kafka_it_is_not_ready(bus):
 
 def test_a_supplement_raises_the_level(bus):
     incident = Incident(bus)
-    incident.report()
+    incident.report(place="三号厂房")
     incident.wait_row(revision=0)
     incident.supplement(place="三号厂房")
     cause, _ = incident.supplement(summary="确认客户资料泄露", impact={"direct_loss_cny": 6000000})
@@ -387,7 +387,9 @@ def test_a_person_decides_over_the_rules(bus):
     incident.supplement(impact={"direct_loss_cny": 200000000})
     incident.decide("extreme", scope="enterprise")  # the park's decision stands above it
     incident.wait_row(inputs=4)
-    assert incident.row()["revision"] == 1 and incident.row()["level"] == "general"
+    assert incident.row()["level"] == "general"
+    body = incident.wait_grade(2).json  # what has come to be known is told: duties are judged by it
+    assert (body["level"], body["decided_by"], body["facts"]) == ("general", "park", {"impact": {"direct_loss_cny": 200000000}})
 
 
 def test_news_challenges_a_persons_decision(bus):
