@@ -309,8 +309,9 @@ void chains_acknowledge(struct work *k, enum scope scope, const char *escalation
 
     for (size_t i = 0; i < k->inc->calls_n; i++) {
         struct call *c = &k->inc->calls[i];
+        const struct chain_run *run = is_open(k->inc, c, scope) ? run_of_call(k, c) : NULL;
 
-        if (!is_open(k->inc, c, scope) || !is_for(run_of_call(k, c), scope, only))
+        if (!run || !is_for(run, scope, only))
             continue;
         c->acknowledged_at = at_ms;
         c->acknowledged_by = *action;
