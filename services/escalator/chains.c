@@ -266,14 +266,11 @@ bool chains_is_open(const struct incident *inc, enum scope scope)
     return false;
 }
 
-bool chains_is_waiting(const struct incident *inc, const char *chain)
+bool chains_is_climbing(const struct incident *inc, const char *chain)
 {
-    for (size_t i = 0; i < inc->calls_n; i++) {
-        const struct call *call = &inc->calls[i];
-
-        if (strcmp(call->chain, chain) == 0 && call->wanted && call->acknowledged_at == 0)
-            return true;
-    }
+    for (size_t i = 0; i < inc->runs_n; i++)
+        if (strcmp(inc->runs[i].chain, chain) == 0)
+            return inc->runs[i].next_at != 0;
     return false;
 }
 

@@ -392,14 +392,14 @@ static bool on_challenge(struct work *k, const struct event *ev)
 }
 
 /* The park is called once for a campaign, by the incident that opens it; those that join say nothing. An incident may open many at once (a list of
- * indicators): while a call for one is not acknowledged, the others call nobody. */
+ * indicators): while the chain of one climbs, the others call nobody. */
 static bool on_link(struct work *k, const struct event *ev)
 {
     const char *chain = policy_chains(k->w->policy)->campaign;
 
     if (!ev->incident_linked->opens)
         return true;
-    if (k->inc->is_graded && is_active(k->inc) && chains_is_waiting(k->inc, chain))
+    if (k->inc->is_graded && is_active(k->inc) && chains_is_climbing(k->inc, chain))
         return answer(k, ev, NULL, NULL);
     return call_for_event(k, ev, chain);
 }

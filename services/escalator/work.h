@@ -42,8 +42,8 @@ void chains_new_generation(struct work *k);
 bool chains_due(struct work *k, int64_t heard_ms, bool is_deaf);
 bool chains_is_present(const struct incident *inc, const struct call *call);
 bool chains_is_open(const struct incident *inc, enum scope scope);
-/* Does a call of the chain wait for its acknowledgement? */
-bool chains_is_waiting(const struct incident *inc, const char *chain);
+/* Does the chain wait for an acknowledgement, to take its next step without one? */
+bool chains_is_climbing(const struct incident *inc, const char *chain);
 struct call *chains_find_call(struct incident *inc, const char *escalation_id);
 /* What is open to the scope is acknowledged, and its chains stop: everything, or, with the id of a call, what was begun as that was (by the level, or by
  * one and the same event). */

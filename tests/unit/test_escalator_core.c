@@ -184,6 +184,11 @@ static const struct row {
      "grade general 0; campaign opens; campaign opens; acknowledged p",
      GENERAL " R campaign.1 duty_officer campaign S reported/general S reported/general O= "
              "triage-1h satisfied S triaged/general"},
+    {"a campaign whose call ended unanswered does not silence the next one",
+     "grade general 0; campaign opens; refuted p; reopened p; campaign opens",
+     GENERAL " R campaign.1 duty_officer campaign S reported/general O= triage-1h stopped S "
+             "refuted/general R general.1 dept_head reopened O+ triage-1h running S "
+             "reported/general R campaign.1 duty_officer campaign S reported/general"},
     {"nobody answers the campaign", "grade general 0; campaign opens; +600",
      GENERAL " R campaign.1 duty_officer campaign S reported/general R campaign.2 centre_head "
              "campaign"},
