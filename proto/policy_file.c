@@ -12,13 +12,11 @@ bool policy_file_read(struct policy_file *ret, const char *folder, const char *n
     char path[4096];
 
     *ret = (struct policy_file){.name = name};
-    buf_init(&ret->text, POLICY_FILE_MAX_BYTES);
     if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
         return err_set(err, ERR_CONFIG, "%s: the path is too long", name);
-    if (!file_read(&ret->text, path, err))
-        return err_wrap(err, "%s", name);
-    return json_read_strict(&ret->doc, buf_text(&ret->text), ret->text.len, err) ||
-           policy_file_refuse(ret, err);
+    return file_read(&ret->text, path, POLICY_FILE_MAX_BYTES, err) &&
+           (json_read_strict(&ret->doc, buf_text(&ret->text), ret->text.len, err) ||
+            policy_file_refuse(ret, err));
 }
 
 void policy_file_done(struct policy_file *f)

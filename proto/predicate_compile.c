@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/ascii.h"
+
 #define DEPTH_MAX  16
 #define VALUES_MAX 8192 /* operands and keywords of one predicate */
 #define PLACE_MAX  128  /* bytes of a place in an error */
@@ -249,11 +251,6 @@ static bool compile_number(struct compiler *c, const struct node *node, const js
     return add_value(c, &number);
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
 static bool compile_text(struct compiler *c, const json_t *value, bool is_keyword)
 {
     size_t len = json_string_length(value);
@@ -266,7 +263,7 @@ static bool compile_text(struct compiler *c, const json_t *value, bool is_keywor
     if (!text)
         return err_memory(c->err);
     for (size_t i = 0; is_keyword && i < len; i++)
-        text[i] = lower(text[i]);
+        text[i] = ascii_lower(text[i]);
     if (add_value(c, &(struct value){.text = text, .len = len}))
         return true;
     free(text);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "common/base/ascii.h"
+
 static enum tri tri_of(bool b)
 {
     return b ? TRI_TRUE : TRI_FALSE;
@@ -59,29 +61,18 @@ bool predicate_holds(enum op op, double x, double want)
     return op == OP_GT ? x > want : x >= want;
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-static bool is_latin(char c)
-{
-    c = lower(c);
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-}
-
 /* A keyword's Latin end must be the end of a word: "rat" is not in "operation", but in "RAT木马". */
 static bool occurs_at(const char *text, size_t len, size_t at, const struct value *word)
 {
     if (len - at < word->len)
         return false;
     for (size_t i = 0; i < word->len; i++)
-        if (lower(text[at + i]) != word->text[i])
+        if (ascii_lower(text[at + i]) != word->text[i])
             return false;
-    if (at > 0 && is_latin(word->text[0]) && is_latin(text[at - 1]))
+    if (at > 0 && ascii_is_alnum(word->text[0]) && ascii_is_alnum(text[at - 1]))
         return false;
-    return at + word->len == len || !is_latin(word->text[word->len - 1]) ||
-           !is_latin(text[at + word->len]);
+    return at + word->len == len || !ascii_is_alnum(word->text[word->len - 1]) ||
+           !ascii_is_alnum(text[at + word->len]);
 }
 
 static bool has_keyword(const struct value *words, size_t n, const char *text)

@@ -5,19 +5,21 @@
 #include <string.h>
 #include <sys/stat.h>
 
-bool file_read(struct buf *ret, const char *path, struct err *err)
+bool file_read(struct buf *ret, const char *path, size_t max, struct err *err)
 {
-    AUTO(auto_fclose) FILE *f = fopen(path, "re");
-    char piece[4096];
+    AUTO(auto_fclose) FILE *opened = strcmp(path, "-") == 0 ? NULL : fopen(path, "re");
+    FILE *f = strcmp(path, "-") == 0 ? stdin : opened;
+    char piece[65536];
     size_t n;
 
+    buf_init(ret, max);
     if (!f)
-        return err_set(err, ERR_CONFIG, "%s", strerror(errno));
-    while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
-        buf_add(ret, piece, n);
+        return err_set(err, ERR_CONFIG, "%s: %s", path, strerrordesc_np(errno));
+    while (!ret->failed && (n = fread(piece, 1, sizeof(piece), f)) > 0)
+        (void)buf_add(ret, piece, n);
     if (ferror(f))
-        return err_set(err, ERR_CONFIG, "%s", strerror(errno));
-    return !ret->failed || err_set(err, ERR_CONFIG, "has more than %zu bytes", ret->max);
+        return err_set(err, ERR_CONFIG, "%s: cannot be read", path);
+    return !ret->failed || err_set(err, ERR_CONFIG, "%s: has more than %zu bytes", path, max);
 }
 
 #define FNV_BASIS UINT64_C(14695981039346656037)

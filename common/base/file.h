@@ -2,8 +2,8 @@
  * file - a whole file into memory; whether anything in a folder has changed.
  *
  * Threads     Any.
- * Bounds      The buffer's.
- * Errors      ERR_CONFIG: it cannot be read, or has more bytes than the buffer takes.
+ * Bounds      The caller's.
+ * Errors      ERR_CONFIG naming the file: it cannot be read, or has more bytes than allowed.
  */
 #ifndef COMMON_BASE_FILE_H
 #define COMMON_BASE_FILE_H
@@ -14,7 +14,8 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
-bool file_read(struct buf *ret, const char *path, struct err *err) MUST_CHECK;
+/* The whole file; "-" is standard input. Initialises `ret`, which is to be done with also after an error. */
+bool file_read(struct buf *ret, const char *path, size_t max, struct err *err) MUST_CHECK;
 
 /* Another number when a file of the folder, or of a folder right in it, was made, written, replaced or removed. 0: it cannot be read. */
 uint64_t folder_stamp(const char *folder);

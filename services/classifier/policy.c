@@ -546,9 +546,8 @@ static bool load_model(struct loading *l, struct err *err)
 
     if (!has_file(l, "model.bin"))
         return true;
-    buf_init(&bytes, MODEL_FILE_BYTES);
     snprintf(path, sizeof(path), "%s/model.bin", l->folder);
-    if (!file_read(&bytes, path, err) ||
+    if (!file_read(&bytes, path, MODEL_FILE_BYTES, err) ||
         !text_model_load(&l->policy->model, bytes.data, bytes.len, err))
         return err_wrap(err, "model.bin");
     sha256_add(&l->version, "model.bin", sizeof("model.bin"));

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/file.h"
 #include "services/ctl/command.h"
-#include "services/ctl/files.h"
 #include "services/ctl/output.h"
 #include "services/ctl/park.h"
 #include "services/ctl/sql.h"

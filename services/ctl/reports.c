@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/base/file.h"
 #include "common/http/client.h"
 #include "proto/shape.h"
 #include "services/ctl/command.h"
-#include "services/ctl/files.h"
 #include "services/ctl/output.h"
 
 enum { TIMEOUT_MS = 10000, TEXT_MAX = 512 };

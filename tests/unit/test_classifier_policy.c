@@ -285,8 +285,7 @@ static void an_error_names_its_line(void **state)
     scratch_open(&s);
     patch(&s, &row);
     path_of(path, &s, PARK);
-    buf_init(&text, POLICY_FILE_MAX_BYTES);
-    assert_ok(file_read(&text, path, &err), &err);
+    assert_ok(file_read(&text, path, POLICY_FILE_MAX_BYTES, &err), &err);
     for (const char *c = buf_text(&text), *end = strstr(c, "\"huge\""); c < end; c++)
         line += *c == '\n';
     snprintf(want, sizeof(want), PARK ":%d: /rules/4/level: ", line);

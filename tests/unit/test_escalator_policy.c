@@ -195,7 +195,7 @@ static void a_missing_folder_is_named(void **state)
 
     (void)state;
     assert_fails(policy_load(&p, "/nowhere", &err), &err, ERR_CONFIG,
-                 "policy /nowhere: chains.json: ");
+                 "/nowhere/chains.json: ");
 }
 
 int main(void)

@@ -220,7 +220,7 @@ static bool read_model(const struct side *s, struct buf *ret, struct err *err)
     buf_init(ret, MODEL_FILE_BYTES);
     if (snprintf(path, sizeof(path), "%s/model.bin", s->folder) >= PATH_BYTES)
         return err_set(err, ERR_CONFIG, "%.100s…: the path is too long", s->folder);
-    return access(path, F_OK) != 0 || io_read(ret, path, MODEL_FILE_BYTES, err);
+    return access(path, F_OK) != 0 || file_read(ret, path, MODEL_FILE_BYTES, err);
 }
 
 static bool compare_files(const struct side *before, const struct side *after, json_t **ret,

@@ -15,7 +15,7 @@ static bool read_doc(json_t *docs, const char *path, const char *name, size_t fi
     AUTO(buf_done) struct buf text;
     json_t *doc = NULL;
 
-    if (!io_read(&text, path, file_max_bytes, err))
+    if (!file_read(&text, path, file_max_bytes, err))
         return false;
     if (!json_read_strict(&doc, buf_text(&text), text.len, err)) {
         if (err && err->kind == ERR_INPUT)

@@ -1,28 +1,5 @@
 #include "services/classifier/tool/io.h"
 
-#include <errno.h>
-#include <string.h>
-
-bool io_read(struct buf *ret, const char *path, size_t max, struct err *err)
-{
-    bool is_stdin = strcmp(path, "-") == 0, ok;
-    FILE *file = is_stdin ? stdin : fopen(path, "re");
-    char piece[65536];
-    size_t n;
-
-    buf_init(ret, max);
-    if (!file)
-        return err_set(err, ERR_CONFIG, "%s: %s", path, strerrordesc_np(errno));
-    while (!ret->failed && (n = fread(piece, 1, sizeof(piece), file)) > 0)
-        (void)buf_add(ret, piece, n);
-    ok = !ferror(file);
-    if (!is_stdin)
-        (void)fclose(file);
-    if (!ok)
-        return err_set(err, ERR_CONFIG, "%s: cannot be read", path);
-    return !ret->failed || err_set(err, ERR_CONFIG, "%s: has more than %zu bytes", path, max);
-}
-
 static bool put_failed(struct err *err)
 {
     return err_set(err, ERR_FATAL, "the output could not be written");
