@@ -19,6 +19,13 @@ bool policy_file_read(struct policy_file *ret, const char *folder, const char *n
             policy_file_refuse(ret, err));
 }
 
+int policy_file_is_json(const struct dirent *entry)
+{
+    size_t len = strlen(entry->d_name);
+
+    return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0;
+}
+
 void policy_file_done(struct policy_file *f)
 {
     json_decref(f->doc);

@@ -10,6 +10,8 @@
 #ifndef PROTO_POLICY_FILE_H
 #define PROTO_POLICY_FILE_H
 
+#include <dirent.h>
+
 #include "proto/shape.h"
 
 #define POLICY_FILE_MAX_BYTES ((size_t)1024 * 1024)
@@ -23,6 +25,9 @@ struct policy_file {
 bool policy_file_read(struct policy_file *ret, const char *folder, const char *name,
                       struct err *err) MUST_CHECK;
 void policy_file_done(struct policy_file *f);
+
+/* For scandir(): "<name>.json", nothing hidden. */
+int policy_file_is_json(const struct dirent *entry);
 
 /* Closed: an unknown member is an error. `ret` is a struct of the shape. */
 bool policy_file_decode(const struct policy_file *f, const struct shape *shape, void *ret,

@@ -16,7 +16,6 @@
 #include "proto/shape_rows.h"
 #include "services/classifier/view.def"
 
-#define FILES_MAX  (POLICY_REGIMES_MAX + 2)
 #define NAME_BYTES 272 /* of a file, with its folder */
 #define CHECK_STEPS_MAX                                                                            \
     ((size_t)20 * 1000 *                                                                           \
@@ -364,46 +363,6 @@ static bool is_sub(const void *ctx, const char *sub)
     return false;
 }
 
-struct names {
-    char names[FILES_MAX][NAME_BYTES];
-    size_t n;
-};
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(a, b);
-}
-
-/* "regimes/x.json" of every file there, in order. */
-static bool list_regimes(struct names *ret, const char *folder, struct err *err)
-{
-    char path[4096];
-    const struct dirent *entry;
-    DIR *dir;
-    bool ok = true;
-
-    if (snprintf(path, sizeof(path), "%s/regimes", folder) >= (int)sizeof(path))
-        return err_set(err, ERR_CONFIG, "the path is too long");
-    dir = opendir(path);
-    if (!dir)
-        return err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
-    while (ok && (entry = readdir(dir))) {
-        size_t len = strlen(entry->d_name);
-
-        if (entry->d_name[0] == '.' || len < 6 || strcmp(entry->d_name + len - 5, ".json") != 0)
-            continue;
-        ok = ret->n < POLICY_REGIMES_MAX;
-        if (ok)
-            snprintf(ret->names[ret->n++], NAME_BYTES, "regimes/%s", entry->d_name);
-    }
-    closedir(dir);
-    if (!ok || ret->n == 0)
-        return err_set(err, ERR_CONFIG, "%s: must have 1 to %d files *.json", path,
-                       POLICY_REGIMES_MAX);
-    qsort(ret->names, ret->n, NAME_BYTES, by_name);
-    return true;
-}
-
 static bool find_list(void *ctx, const char *name, size_t *ret_id)
 {
     return words_find(ctx, name, ret_id);
@@ -555,24 +514,41 @@ static bool load_model(struct loading *l, struct err *err)
     return true;
 }
 
+/* Every regimes/<name>.json, in order of the names. */
+static bool load_regimes(struct loading *l, struct err *err)
+{
+    char path[4096], name[NAME_BYTES];
+    struct dirent **files = NULL;
+    bool ok;
+    int n;
+
+    if (snprintf(path, sizeof(path), "%s/regimes", l->folder) >= (int)sizeof(path))
+        return err_set(err, ERR_CONFIG, "the path is too long");
+    n = scandir(path, &files, policy_file_is_json, alphasort);
+    if (n < 0)
+        return err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
+    ok = (n > 0 && n <= POLICY_REGIMES_MAX) ||
+         err_set(err, ERR_CONFIG, "%s: must have 1 to %d files *.json", path, POLICY_REGIMES_MAX);
+    for (int i = 0; i < n; i++) {
+        snprintf(name, sizeof(name), "regimes/%s", files[i]->d_name);
+        ok = ok && load_file(l, name, take_regime, err);
+        free(files[i]);
+    }
+    free(files);
+    return ok;
+}
+
 /* First what the conditions of the others refer to. */
 static bool load_all(struct loading *l, struct err *err)
 {
-    struct names regimes = {0};
-    bool ok = list_regimes(&regimes, l->folder, err) &&
-              load_file(l, "words.json", take_words, err) &&
-              load_file(l, "figures.json", take_figures, err) && load_model(l, err);
-
-    if (!ok)
+    if (!load_file(l, "words.json", take_words, err) ||
+        !load_file(l, "figures.json", take_figures, err) || !load_model(l, err))
         return false;
     set_view(l->policy);
-    ok = compile_hint(l->policy, err) && load_file(l, "taxonomy.json", take_taxonomy, err) &&
-         (!has_file(l, "correlation.json") ||
-          load_file(l, "correlation.json", take_correlation, err));
-    for (size_t i = 0; ok && i < regimes.n; i++)
-        ok = load_file(l, regimes.names[i], take_regime, err);
-    l->policy->view.conditions = NULL;
-    return ok;
+    return compile_hint(l->policy, err) && load_file(l, "taxonomy.json", take_taxonomy, err) &&
+           (!has_file(l, "correlation.json") ||
+            load_file(l, "correlation.json", take_correlation, err)) &&
+           load_regimes(l, err);
 }
 
 bool policy_load(struct policy **ret, const char *folder, struct err *err)
@@ -593,6 +569,7 @@ bool policy_load(struct policy **ret, const char *folder, struct err *err)
         return err_memory(err);
     sha256_begin(&l.version);
     ok = load_all(&l, err);
+    p->view.conditions = NULL;      /* of the file that was read last */
     sha256_end(&l.version, digest); /* also releases it */
     if (!ok)
         return err_wrap(err, "policy %s", folder);

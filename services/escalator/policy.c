@@ -367,13 +367,6 @@ static bool add_duties(struct policy *p, const char *folder, const char *name, s
     return true;
 }
 
-static int is_json(const struct dirent *entry)
-{
-    const char *dot = strrchr(entry->d_name, '.');
-
-    return entry->d_name[0] != '.' && dot && strcmp(dot, ".json") == 0;
-}
-
 static bool add_all_duties(struct policy *p, const char *folder, struct err *err)
 {
     char path[POLICY_PATH_MAX];
@@ -382,7 +375,7 @@ static bool add_all_duties(struct policy *p, const char *folder, struct err *err
     int n;
 
     snprintf(path, sizeof(path), "%s/obligations", folder);
-    n = scandir(path, &names, is_json, alphasort);
+    n = scandir(path, &names, policy_file_is_json, alphasort);
     if (n < 0)
         return err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
     for (int i = 0; i < n; i++) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/policy_file.h"
 #include "services/classifier/tool/io.h"
 
 #define PATH_BYTES 4096
@@ -25,13 +26,6 @@ static bool read_doc(json_t *docs, const char *path, const char *name, size_t fi
     return json_object_set_new(docs, name, doc) == 0 || err_memory(err);
 }
 
-static int is_json(const struct dirent *entry)
-{
-    size_t len = strlen(entry->d_name);
-
-    return entry->d_name[0] != '.' && len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0;
-}
-
 bool folder_read(json_t *docs, const char *folder, const char *sub, size_t file_max_bytes,
                  struct err *err)
 {
@@ -42,7 +36,7 @@ bool folder_read(json_t *docs, const char *folder, const char *sub, size_t file_
 
     if (snprintf(where, sizeof(where), "%s%s%s", folder, *sub ? "/" : "", sub) >= PATH_BYTES)
         return err_set(err, ERR_CONFIG, "%.100s…: the path is too long", folder);
-    n = scandir(where, &files, is_json, alphasort);
+    n = scandir(where, &files, policy_file_is_json, alphasort);
     if (n < 0)
         return (*sub && errno == ENOENT) ||
                err_set(err, ERR_CONFIG, "%s: %s", where, strerrordesc_np(errno));
