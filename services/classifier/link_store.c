@@ -26,24 +26,19 @@ const struct db_statement link_statements[] = {
      " FROM unnest($1::uuid[]) AS t(id), LATERAL (SELECT * FROM campaign"
      " WHERE trait_id = t.id ORDER BY last_ms DESC LIMIT " TEXT(TRAIT_ERAS_MAX) ") c"},
     /* Those that wait, the newest of each campaign, and the newcomers that are no such. */
+    // clang-format off
     {"trait_members",
      "SELECT m.* FROM unnest($1::uuid[]) AS t(id), LATERAL (SELECT " MEMBER " FROM trait_member"
      " WHERE trait_id = t.id AND campaign_id IS NULL"
-     " ORDER BY occurred_ms DESC LIMIT " TEXT(
-         TRAIT_WAITING_MAX) ") m"
-                            " UNION SELECT m.* FROM campaign c, LATERAL (SELECT " MEMBER
-                            " FROM trait_member"
-                            " WHERE campaign_id = c.campaign_id"
-                            " ORDER BY occurred_ms DESC LIMIT " TEXT(
-                                CAMPAIGN_LINKED_MAX) ") m"
-                                                     " WHERE c.trait_id = ANY($1::uuid[])"
-                                                     " UNION SELECT " MEMBER
-                                                     " FROM trait_member JOIN unnest($2::uuid[], "
-                                                     "$3::uuid[])"
-                                                     " AS p(trait_id, incident_id) USING "
-                                                     "(trait_id, incident_id)"
-                                                     " ORDER BY trait_id, occurred_ms, "
-                                                     "incident_id"},
+     " ORDER BY occurred_ms DESC LIMIT " TEXT(TRAIT_WAITING_MAX) ") m"
+     " UNION SELECT m.* FROM campaign c, LATERAL (SELECT " MEMBER " FROM trait_member"
+     " WHERE campaign_id = c.campaign_id"
+     " ORDER BY occurred_ms DESC LIMIT " TEXT(CAMPAIGN_LINKED_MAX) ") m"
+     " WHERE c.trait_id = ANY($1::uuid[])"
+     " UNION SELECT " MEMBER " FROM trait_member"
+     " JOIN unnest($2::uuid[], $3::uuid[]) AS p(trait_id, incident_id) USING (trait_id, incident_id)"
+     " ORDER BY trait_id, occurred_ms, incident_id"},
+    // clang-format on
     {"campaign_save",
      "INSERT INTO campaign (campaign_id, trait_id, first_ms, last_ms, incidents, enterprises)"
      " SELECT c, t, f, l, n, e::uuid[] FROM unnest($1::uuid[], $2::uuid[], $3::bigint[],"

@@ -569,7 +569,9 @@ bool policy_load(struct policy **ret, const char *folder, struct err *err)
         return err_memory(err);
     sha256_begin(&l.version);
     ok = load_all(&l, err);
-    p->view.conditions = NULL;      /* of the file that was read last */
+    p->view.conditions = NULL; /* of the file that was read last */
+    json_decref(p->parts);     /* the predicates have their numbers */
+    p->parts = NULL;
     sha256_end(&l.version, digest); /* also releases it */
     if (!ok)
         return err_wrap(err, "policy %s", folder);

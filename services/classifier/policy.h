@@ -95,7 +95,7 @@ struct policy {
     struct choice otherwise;
     struct regime regimes[POLICY_REGIMES_MAX];
     size_t regimes_n;
-    json_t *parts;      /* of the conditions, equal ones once: predicate_share() */
+    json_t *parts;      /* while it loads: of the conditions, equal ones once (predicate_share()) */
     json_t *docs;       /* the files: every text of the policy points into them */
     struct arena arena; /* what they decoded into */
     size_t check_steps; /* that are left for finding rules that decide nothing */

@@ -607,7 +607,7 @@ static void long_texts_are_cut(void **state)
     for (size_t i = 0; i + 3 < sizeof(value); i += 3)
         memcpy(value + i, "值", 4);
     for (size_t i = 0; i < 4000 / 7; i++)
-        strcat(long_text, "{value}");
+        memcpy(long_text + 7 * i, "{value}", sizeof("{value}"));
     rule.zh = rule.en = rule.title = rule.text = long_text;
     t.rule = &rule;
     t.value = value;
