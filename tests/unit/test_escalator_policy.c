@@ -194,8 +194,7 @@ static void a_missing_folder_is_named(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_fails(policy_load(&p, "/nowhere", &err), &err, ERR_CONFIG,
-                 "/nowhere/chains.json: ");
+    assert_fails(policy_load(&p, "/nowhere", &err), &err, ERR_CONFIG, "/nowhere/chains.json: ");
 }
 
 int main(void)
