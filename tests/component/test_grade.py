@@ -164,6 +164,11 @@ def test_check_says_what_a_good_folder_holds():
     assert told["word_lists"] > 50 and told["figures"] > 3 and told["category_rules"] > 20
 
 
+def test_the_rules_that_the_benches_grade_by_are_good():
+    done = policy("check", ROOT / "tests/bench/streams/policy")
+    assert done.returncode == 0 and "park-lingang: 3 rules" in done.stdout, done
+
+
 def test_check_names_rules_that_no_case_shows(folder):
     before = json.loads(policy("check", folder, "--json").stdout)
     new = {"id": "cac.new", "level": "extreme", "when": {"at": "/facts/system/workstations_hit", "ge": 123456}, "zh": "新",

@@ -70,8 +70,8 @@ def can_connect(port):
 class Workspace:
     """The temporary folder of one pytest process, and the guard over its processes."""
 
-    def __init__(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tongbao-test-"))
+    def __init__(self, parent=None):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="tongbao-test-", dir=parent))
         self.dir.chmod(0o711)  # PostgreSQL's user must get through
         self.keep = False
         self.processes = []
