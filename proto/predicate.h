@@ -18,7 +18,7 @@
  * Ranges      A number that is not known exactly (at least, at most): lt le gt ge are known when all of it agrees.
  * Unknown     What is not there makes the comparison TRI_UNKNOWN, never false: unknown is not false. `exists` is always known. all, any and not are
  *             Kleene's. A regular expression that needs more than its bound of steps is unknown, too.
- * Sharing     Predicates that are asked about one and the same input may share answers: equal parts of them are evaluated once.
+ * Sharing     Predicates that are asked about one and the same input may share answers: proto/predicate_set.h.
  * Threads     A compiled predicate is immutable: any thread.
  * Named       {"is": …} is compiled as what it stands for.
  * Ownership   predicate_free() frees; nothing of the source JSON is kept. Shapes and tables of the view are static.
@@ -32,13 +32,13 @@
 
 #include "proto/shape.h"
 
-#define PREDICATE_NODES_MAX  1024
-#define PREDICATE_READS_MAX  16
-#define PREDICATE_SHARED_MAX 2048 /* different parts of all predicates that share */
+#define PREDICATE_NODES_MAX 1024
+#define PREDICATE_READS_MAX 16
 
 enum tri { TRI_FALSE, TRI_TRUE, TRI_UNKNOWN };
 
 struct predicate;
+struct predicate_answers;
 
 /* What a comparison looks at. */
 enum predicate_source { PREDICATE_FIELD, PREDICATE_FOUND, PREDICATE_RANGE, PREDICATE_ENUM };
@@ -49,6 +49,7 @@ struct predicate_names {
     const char *root, *end;          /* "/words/", ""; "/regimes/", "/level" */
     const char *help;                /* where the names stand, for errors */
     const struct enum_table *values; /* PREDICATE_ENUM */
+    bool is_dear;                    /* looking costs: only when an answer needs it */
     bool (*find)(void *ctx, const char *name, size_t *ret_id);
     void *ctx;
 };
@@ -58,6 +59,7 @@ struct predicate_view {
     const struct predicate_names *names;
     size_t names_n;
     const json_t *conditions; /* object of conditions by name; NULL: none */
+    const char *unasked;      /* root of fields that nobody can be asked for; NULL: none */
 };
 
 /* What it is evaluated over. The functions are asked for the names of their kind; a kind that the view does not have may be NULL. */
@@ -67,8 +69,7 @@ struct predicate_input {
     bool (*found)(const void *ctx, size_t id);
     bool (*range)(const void *ctx, size_t id, double *ret_least, double *ret_most);
     bool (*value)(const void *ctx, size_t id, int *ret);
-    uint8_t *
-        answers; /* of shared parts: PREDICATE_SHARED_MAX, zeroed for each input; NULL: nothing is shared */
+    struct predicate_answers *answers; /* predicate_set_begin() sets it; NULL: nothing is shared */
 };
 
 /* What an evaluation looked at, each pointer once (borrowed from the predicate). */
@@ -98,16 +99,10 @@ DEFINE_AUTO(auto_predicate, struct predicate, predicate_free)
 #define PREDICATE_STEPS_MAX 100000
 bool predicate_can_hold(const struct predicate *p, const struct predicate *unless, size_t *steps);
 
-/* Gives the parts of `p` numbers, equal parts of other predicates the same: `parts`, an object, remembers them from one call to the next. Parts beyond
- * PREDICATE_SHARED_MAX are not shared. */
-bool predicate_share(struct predicate *p, json_t *parts, struct err *err) MUST_CHECK;
-
 enum tri predicate_eval(const struct predicate *p, const struct predicate_input *in,
                         struct predicate_reads *reads);
 
-/* The first field that an evaluation misses, but for those whose pointers begin with `but`; NULL: none. Names of the view that are not there are not
- * meant. */
-const char *predicate_first_missed(const struct predicate *p, const struct predicate_input *in,
-                                   const char *but);
+/* The first field that keeps an evaluation from an answer and that somebody can be asked for; NULL: none. Names of the view are not meant. */
+const char *predicate_misses(const struct predicate *p, const struct predicate_input *in);
 
 #endif

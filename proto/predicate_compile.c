@@ -155,6 +155,7 @@ static bool find_name(struct compiler *c, const struct predicate_names *names, s
     snprintf(name, sizeof(name), "%.*s", (int)(len - root - end), pointer + root);
     node->source = names->source;
     node->values_of = names->values;
+    node->is_dear = names->is_dear;
     (void)c;
     return names->find(names->ctx, name, &node->id);
 }
@@ -180,6 +181,8 @@ static bool compile_pointer(struct compiler *c, struct node *node, const json_t 
                       c->view->shape->name);
     if (!found && node->field->values)
         node->values_of = node->field->values;
+    node->can_be_asked = !found && !(c->view->unasked && strncmp(pointer, c->view->unasked,
+                                                                 strlen(c->view->unasked)) == 0);
     node->pointer = strdup(pointer);
     if (!node->pointer)
         return err_memory(c->err);

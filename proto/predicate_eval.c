@@ -184,9 +184,29 @@ static void note_read(struct predicate_reads *reads, const struct predicate_read
     reads->reads[reads->n++] = *read;
 }
 
-/* Looks at what the node compares: is it there, and how does it compare? */
-static bool look(const struct predicate *p, const struct node *node,
-                 const struct predicate_input *in, const char *at, enum tri *ret)
+bool predicate_is_there(const struct node *node, const struct predicate_input *in)
+{
+    const char *at;
+    double least, most;
+    int value;
+
+    switch (node->source) {
+    case PREDICATE_FIELD:
+        at = holder_of(node, in->body);
+        return at && has_field(node->field, at);
+    case PREDICATE_FOUND:
+        return in->found && in->found(in->ctx, node->id);
+    case PREDICATE_RANGE:
+        return in->range && in->range(in->ctx, node->id, &least, &most);
+    case PREDICATE_ENUM:
+        return in->value && in->value(in->ctx, node->id, &value);
+    }
+    return false;
+}
+
+/* How what is there compares. */
+static enum tri compare(const struct predicate *p, const struct node *node,
+                        const struct predicate_input *in)
 {
     const struct value *values = &p->values[node->value];
     double least, most;
@@ -194,35 +214,24 @@ static bool look(const struct predicate *p, const struct node *node,
 
     switch (node->source) {
     case PREDICATE_FIELD:
-        if (!at || !has_field(node->field, at))
-            return false;
-        if (node->op != OP_EXISTS)
-            *ret = compare_field(node, values, at);
-        return true;
-    case PREDICATE_FOUND:
-        return in->found(in->ctx, node->id);
+        return compare_field(node, values, holder_of(node, in->body));
     case PREDICATE_RANGE:
-        if (!in->range(in->ctx, node->id, &least, &most))
-            return false;
-        if (node->op != OP_EXISTS)
-            *ret = compare_range(node, values, least, most);
-        return true;
+        (void)in->range(in->ctx, node->id, &least, &most);
+        return compare_range(node, values, least, most);
     case PREDICATE_ENUM:
-        if (!in->value(in->ctx, node->id, &value))
-            return false;
-        if (node->op != OP_EXISTS)
-            *ret = compare_number(node, values, value);
-        return true;
+        (void)in->value(in->ctx, node->id, &value);
+        return compare_number(node, values, value);
+    case PREDICATE_FOUND: /* only exists */
+        break;
     }
-    return false;
+    return TRI_UNKNOWN;
 }
 
 static enum tri eval_comparison(const struct predicate *p, const struct node *node,
                                 const struct predicate_input *in, struct predicate_reads *reads)
 {
-    const char *at = node->source == PREDICATE_FIELD ? holder_of(node, in->body) : NULL;
-    enum tri t = TRI_UNKNOWN;
-    bool is_there = look(p, node, in, at, &t);
+    bool is_there = predicate_is_there(node, in);
+    enum tri t;
 
     if (reads)
         note_read(reads, &(struct predicate_read){.pointer = node->pointer,
@@ -230,11 +239,12 @@ static enum tri eval_comparison(const struct predicate *p, const struct node *no
                                                   .is_known = is_there,
                                                   .id = node->id,
                                                   .field = node->field,
-                                                  .at = at});
+                                                  .at = holder_of(node, in->body)});
     if (node->op == OP_EXISTS)
         return tri_of(is_there == (p->values[node->value].number != 0));
     if (!is_there)
         return TRI_UNKNOWN;
+    t = compare(p, node, in);
     return node->op == OP_NE ? predicate_tri_not(t) : t;
 }
 
@@ -267,13 +277,13 @@ static enum tri eval_part(const struct predicate *p, size_t index, const struct 
 static enum tri eval(const struct predicate *p, size_t index, const struct predicate_input *in,
                      struct predicate_reads *reads)
 {
-    uint8_t *answer = in->answers && !reads && p->nodes[index].shared
-                          ? &in->answers[p->nodes[index].shared]
+    uint8_t *answer = in->answers && !reads && p->nodes[index].part
+                          ? &in->answers->of[p->nodes[index].part]
                           : NULL;
     enum tri t;
 
     if (answer && *answer)
-        return (enum tri)(*answer - 1);
+        return (enum tri)((*answer & ANSWER_TRI) - 1);
     t = eval_part(p, index, in, reads);
     if (answer)
         *answer = (uint8_t)(t + 1);
@@ -286,8 +296,10 @@ enum tri predicate_eval(const struct predicate *p, const struct predicate_input 
     return eval(p, 0, in, reads);
 }
 
-static const char *first_missed(const struct predicate *p, size_t index,
-                                const struct predicate_input *in, const char *but)
+/* --- what is missing --- */
+
+static const char *search_missed(const struct predicate *p, size_t index,
+                                 const struct predicate_input *in)
 {
     const struct node *node = &p->nodes[index];
     enum tri decisive = node->op == OP_ALL ? TRI_FALSE : TRI_TRUE;
@@ -295,17 +307,11 @@ static const char *first_missed(const struct predicate *p, size_t index,
     if (eval(p, index, in, NULL) != TRI_UNKNOWN)
         return NULL; /* what is missing here changes nothing */
     if (node->op == OP_NOT)
-        return first_missed(p, index + 1, in, but);
-    if (node->op != OP_ALL && node->op != OP_ANY) {
-        const char *at = node->source == PREDICATE_FIELD ? holder_of(node, in->body) : NULL;
-
-        return node->source == PREDICATE_FIELD && (!at || !has_field(node->field, at)) &&
-                       strncmp(node->pointer, but, strlen(but)) != 0
-                   ? node->pointer
-                   : NULL;
-    }
+        return predicate_part_misses(p, index + 1, in);
+    if (node->op != OP_ALL && node->op != OP_ANY)
+        return node->can_be_asked && !predicate_is_there(node, in) ? node->pointer : NULL;
     for (size_t i = index + 1; i < node->end; i = p->nodes[i].end) {
-        const char *missed = first_missed(p, i, in, but);
+        const char *missed = predicate_part_misses(p, i, in);
 
         if (missed || eval(p, i, in, NULL) == decisive)
             return missed;
@@ -313,8 +319,17 @@ static const char *first_missed(const struct predicate *p, size_t index,
     return NULL;
 }
 
-const char *predicate_first_missed(const struct predicate *p, const struct predicate_input *in,
-                                   const char *but)
+const char *predicate_part_misses(const struct predicate *p, size_t index,
+                                  const struct predicate_input *in)
 {
-    return first_missed(p, 0, in, but);
+    size_t part = p->nodes[index].part;
+
+    if (part && in->answers && in->answers->of[part] & ANSWER_TO_SILENCE)
+        return in->answers->set->parts[part].missed;
+    return search_missed(p, index, in);
+}
+
+const char *predicate_misses(const struct predicate *p, const struct predicate_input *in)
+{
+    return predicate_part_misses(p, 0, in);
 }

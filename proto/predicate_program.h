@@ -1,11 +1,12 @@
 /*
- * predicate_program - what predicate_compile() makes, for the files that read it: predicate_compile.c, predicate_eval.c, predicate_reach.c.
+ * predicate_program - what predicate_compile() makes, for the files that read it: predicate_compile.c, predicate_eval.c, predicate_reach.c,
+ * predicate_set.c.
  */
 #ifndef PROTO_PREDICATE_PROGRAM_H
 #define PROTO_PREDICATE_PROGRAM_H
 
 #include "proto/pattern.h"
-#include "proto/predicate.h"
+#include "proto/predicate_set.h"
 
 #define HOPS_MAX 3
 
@@ -42,9 +43,10 @@ struct node {
     const struct field *field;
     const struct enum_table *values_of; /* of an enum */
     size_t id;                          /* of a name */
+    bool is_dear;                       /* looking costs */
+    bool can_be_asked;                  /* somebody can be asked for it */
     size_t value, values_n;             /* the operands, in `values` */
-    size_t
-        shared; /* the number that equal parts share, from 1; 0: not shared (predicate_share()) */
+    size_t part;                        /* its number in a set, from 1; 0: none */
 };
 
 /* Nodes in prefix order: the children of node i begin at i + 1, each ends where the next begins. */
@@ -54,6 +56,35 @@ struct predicate {
     struct value *values;
     size_t values_n;
 };
+
+/* A part of predicates in a set, by one of the places where it stands. */
+struct part {
+    const struct predicate *p;
+    size_t index;
+    const char *missed; /* predicate_part_misses() when nothing is there */
+};
+
+/* What comparisons look at, by one of them; and the parts that have such a one. */
+struct atom {
+    const struct node *node;
+    uint64_t hanging[PREDICATE_PARTS_MAX / 64];
+};
+
+struct predicate_set {
+    json_t *numbers;                        /* of the parts by what they say, while it is open */
+    struct part parts[PREDICATE_PARTS_MAX]; /* from 1; children before parents */
+    size_t parts_n;
+    struct atom *atoms;
+    size_t atoms_n;
+    uint8_t silence[PREDICATE_PARTS_MAX]; /* the answers when nothing is there */
+};
+
+/* An answer is a tri + 1, 0 while nobody has asked; and whether it is as when nothing is there. */
+enum { ANSWER_TRI = 3, ANSWER_TO_SILENCE = 4 };
+
+bool predicate_is_there(const struct node *node, const struct predicate_input *in);
+const char *predicate_part_misses(const struct predicate *p, size_t index,
+                                  const struct predicate_input *in);
 
 enum tri predicate_tri_not(enum tri t);
 

@@ -237,7 +237,7 @@ static bool is_missing(const struct work *w, const char *pointer, const char *re
  * One entry for a fact and a regime: the next level that it could raise to. */
 static void add_missing(struct work *w, const struct regime *regime, const struct rule *rule)
 {
-    const char *pointer = predicate_first_missed(rule->when, &w->view, "/campaign/");
+    const char *pointer = predicate_misses(rule->when, &w->view);
     struct missing *m = &w->ret->missing[w->ret->missing_n];
 
     if (!pointer)
@@ -491,12 +491,13 @@ bool classify(const struct policy *policy, const struct classify_input *in, stru
                                  .facts = (struct facts *)(uintptr_t)in->facts,
                                  .profile = (struct profile *)(uintptr_t)in->profile,
                                  .campaign = (struct campaign *)(uintptr_t)in->campaign};
-    uint8_t answers[PREDICATE_SHARED_MAX] = {0};
+    struct predicate_answers answers;
     struct lazy_model model = {0};
     struct work w = {.policy = policy, .in = in, .model = &model, .arena = arena, .ret = ret};
 
-    w.view = (struct predicate_input){
-        .body = &body, .ctx = &w, .found = is_found, .range = is_said, .answers = answers};
+    w.view =
+        (struct predicate_input){.body = &body, .ctx = &w, .found = is_found, .range = is_said};
+    predicate_set_begin(policy->conditions, &w.view, &answers);
 
     ret->regimes_n = ret->reasons_n = ret->missing_n = 0;
     ret->regimes = arena_take(arena, POLICY_REGIMES_MAX * sizeof(*ret->regimes));

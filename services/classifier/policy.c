@@ -60,7 +60,7 @@ void policy_unref(struct policy *p)
     figures_free(p->figures);
     words_free(p->words);
     json_decref(p->docs);
-    json_decref(p->parts);
+    predicate_set_free(p->conditions);
     arena_done(&p->arena);
     free(p);
 }
@@ -96,7 +96,7 @@ static bool compile(struct policy *p, const char *member, const json_t *conditio
         return err_under(err, "%s", member);
     if (!predicate_can_hold(compiled, NULL, &p->check_steps))
         return err_at(err, member, "contradicts itself: it can never be true");
-    if (!predicate_share(compiled, p->parts, err))
+    if (!predicate_set_add(p->conditions, compiled, err))
         return false;
     *ret = TAKE(compiled);
     return true;
@@ -403,9 +403,12 @@ static void set_view(struct policy *p)
                                            .root = "/model/",
                                            .end = "",
                                            .help = "the park's four categories",
+                                           .is_dear = true,
                                            .find = find_category};
-    p->view = (struct predicate_view){
-        .shape = &grading_shape, .names = p->names, .names_n = ARRAY_LEN(p->names)};
+    p->view = (struct predicate_view){.shape = &grading_shape,
+                                      .names = p->names,
+                                      .names_n = ARRAY_LEN(p->names),
+                                      .unasked = "/campaign/"};
 }
 
 /* What a category that the reporter gave is explained by. */
@@ -564,14 +567,11 @@ bool policy_load(struct policy **ret, const char *folder, struct err *err)
     arena_init(&p->arena, ARENA_MAX_BYTES);
     p->check_steps = CHECK_STEPS_MAX;
     p->docs = json_array();
-    p->parts = json_object();
-    if (!p->docs || !p->parts)
+    if (!p->docs || !predicate_set_new(&p->conditions, err))
         return err_memory(err);
     sha256_begin(&l.version);
-    ok = load_all(&l, err);
-    p->view.conditions = NULL; /* of the file that was read last */
-    json_decref(p->parts);     /* the predicates have their numbers */
-    p->parts = NULL;
+    ok = load_all(&l, err) && predicate_set_close(p->conditions, err);
+    p->view.conditions = NULL;      /* of the file that was read last */
     sha256_end(&l.version, digest); /* also releases it */
     if (!ok)
         return err_wrap(err, "policy %s", folder);

@@ -27,7 +27,7 @@
 #include <stdatomic.h>
 
 #include "proto/event.h"
-#include "proto/predicate.h"
+#include "proto/predicate_set.h"
 #include "services/classifier/correlation.h"
 #include "services/classifier/figures.h"
 #include "services/classifier/model.h"
@@ -95,10 +95,10 @@ struct policy {
     struct choice otherwise;
     struct regime regimes[POLICY_REGIMES_MAX];
     size_t regimes_n;
-    json_t *parts;      /* while it loads: of the conditions, equal ones once (predicate_share()) */
-    json_t *docs;       /* the files: every text of the policy points into them */
-    struct arena arena; /* what they decoded into */
-    size_t check_steps; /* that are left for finding rules that decide nothing */
+    struct predicate_set *conditions; /* of all rules and choices */
+    json_t *docs;                     /* the files: every text of the policy points into them */
+    struct arena arena;               /* what they decoded into */
+    size_t check_steps;               /* that are left for finding rules that decide nothing */
 };
 
 /* Names of /model/… have ids behind those of /words/…. */

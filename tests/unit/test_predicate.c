@@ -193,9 +193,9 @@ static bool find(void *ctx, const char *name, size_t *ret)
 static const char *words[] = {"leak", "virus"}, *said[] = {"people_affected", "outage_minutes"},
                   *regimes[] = {"cac", "none"};
 static const struct predicate_names names[] = {
-    {PREDICATE_FOUND, "/words/", "", "the test", NULL, find, words},
-    {PREDICATE_RANGE, "/said/", "", "the test", NULL, find, said},
-    {PREDICATE_ENUM, "/regimes/", "/level", "the test", &level_table, find, regimes},
+    {PREDICATE_FOUND, "/words/", "", "the test", NULL, false, find, words},
+    {PREDICATE_RANGE, "/said/", "", "the test", NULL, false, find, said},
+    {PREDICATE_ENUM, "/regimes/", "/level", "the test", &level_table, false, find, regimes},
 };
 static const struct predicate_view view = {
     .shape = &outer_shape, .names = names, .names_n = ARRAY_LEN(names)};
