@@ -293,7 +293,9 @@ static enum tri eval(const struct predicate *p, size_t index, const struct predi
 enum tri predicate_eval(const struct predicate *p, const struct predicate_input *in,
                         struct predicate_reads *reads)
 {
-    return eval(p, 0, in, reads);
+    uint8_t known = in->answers && !reads ? in->answers->of[p->part] : 0;
+
+    return known ? (enum tri)((known & ANSWER_TRI) - 1) : eval(p, 0, in, reads);
 }
 
 /* --- what is missing --- */

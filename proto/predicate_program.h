@@ -51,6 +51,7 @@ struct node {
 
 /* Nodes in prefix order: the children of node i begin at i + 1, each ends where the next begins. */
 struct predicate {
+    size_t part; /* nodes[0].part, a look into memory nearer */
     struct node *nodes;
     size_t nodes_n;
     struct value *values;

@@ -85,6 +85,7 @@ bool predicate_set_add(struct predicate_set *set, struct predicate *p, struct er
     for (size_t i = p->nodes_n; i-- > 0;)
         if (!number_part(set, p, i, err))
             return false;
+    p->part = p->nodes[0].part;
     return true;
 }
 

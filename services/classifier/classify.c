@@ -1,5 +1,6 @@
 #include "services/classifier/classify.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -130,6 +131,17 @@ static void write_words(struct buf *ret, const struct work *w, size_t id)
     buf_char(ret, ']');
 }
 
+/* A whole number, and null for one that has no end. */
+static void write_whole(struct buf *ret, double value)
+{
+    if (isinf(value))
+        buf_str(ret, "null");
+    else if (fabs(value) < (double)INT64_MAX)
+        buf_printf(ret, "%" PRId64, (int64_t)value); /* a double's digits cost ten times as much */
+    else
+        buf_printf(ret, "%.0f", value);
+}
+
 /* What was found there, as JSON text. */
 static void write_value(struct buf *ret, const struct work *w, const struct predicate_read *read)
 {
@@ -149,10 +161,11 @@ static void write_value(struct buf *ret, const struct work *w, const struct pred
         break;
     case PREDICATE_RANGE:
         (void)is_said(w, read->id, &least, &most);
-        if (isinf(most))
-            buf_printf(ret, "{\"at_least\":%.0f,\"at_most\":null}", least);
-        else
-            buf_printf(ret, "{\"at_least\":%.0f,\"at_most\":%.0f}", least, most);
+        buf_str(ret, "{\"at_least\":");
+        write_whole(ret, least);
+        buf_str(ret, ",\"at_most\":");
+        write_whole(ret, most);
+        buf_char(ret, '}');
         break;
     case PREDICATE_ENUM: /* the view has none */
         break;
@@ -268,43 +281,47 @@ static bool explain_rule(struct work *w, const struct regime *regime, const stru
     return add_rule_reason(w, regime, rule, &reads);
 }
 
-/* The rules that are worth a word. */
-static bool explain(struct work *w, const struct regime *regime, const enum tri *tris,
-                    const struct regime_grade *grade)
-{
-    for (size_t i = 0; i < regime->rules_n; i++) {
-        const struct rule *rule = &regime->rules[i];
-        bool gave_level = rule->has_level && grade->has_level && rule->level == grade->level;
-        bool could_raise =
-            (rule->has_level && rule->level > grade->level) || /* none is as `general` */
-            (rule->is_reportable && !(grade->has_reportable && grade->reportable));
-        bool fired =
-            tris[i] == TRI_TRUE && (gave_level || rule->is_reportable || rule->needs_human);
-
-        if (tris[i] == TRI_UNKNOWN && could_raise)
-            add_missing(w, regime, rule);
-        else if (fired && !explain_rule(w, regime, rule))
-            return false;
-    }
-    return true;
-}
-
 static bool is_in_force(const struct rule *rule, int64_t discovered_at)
 {
     return rule->from_ms <= discovered_at && discovered_at < rule->until_ms;
 }
 
-/* The highest level that is proven; of rules that ask no person when `sure`. False: none. */
-static bool find_level(const struct regime *regime, const enum tri *tris, bool sure,
-                       enum level *ret)
-{
-    bool found = false;
+/* What the rules in force answer, in the policy's order; what is false is not kept. */
+struct answers {
+    const struct rule *proven[POLICY_RULES_MAX], *open[POLICY_RULES_MAX];
+    size_t proven_n, open_n;
+};
 
+static void ask_rules(const struct work *w, const struct regime *regime, struct answers *ret)
+{
+    ret->proven_n = ret->open_n = 0;
     for (size_t i = 0; i < regime->rules_n; i++) {
         const struct rule *rule = &regime->rules[i];
 
-        if (tris[i] != TRI_TRUE || !rule->has_level || (sure && rule->needs_human) ||
-            (found && rule->level <= *ret))
+        if (!is_in_force(rule, w->in->discovered_at))
+            continue;
+        switch (predicate_eval(rule->when, &w->view, NULL)) {
+        case TRI_TRUE:
+            ret->proven[ret->proven_n++] = rule;
+            break;
+        case TRI_UNKNOWN:
+            ret->open[ret->open_n++] = rule;
+            break;
+        case TRI_FALSE:
+            break;
+        }
+    }
+}
+
+/* The highest level that is proven; of rules that ask no person when `sure`. False: none. */
+static bool find_level(const struct answers *answers, bool sure, enum level *ret)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < answers->proven_n; i++) {
+        const struct rule *rule = answers->proven[i];
+
+        if (!rule->has_level || (sure && rule->needs_human) || (found && rule->level <= *ret))
             continue;
         *ret = rule->level;
         found = true;
@@ -313,37 +330,57 @@ static bool find_level(const struct regime *regime, const enum tri *tris, bool s
 }
 
 /* A rule that asks for a person to confirm a level has nothing to ask when a surer one gives as much. */
-static bool asks_person(const struct regime *regime, const enum tri *tris)
+static bool asks_person(const struct answers *answers)
 {
     enum level sure = LEVEL_GENERAL;
-    bool is_sure = find_level(regime, tris, true, &sure);
+    bool is_sure = find_level(answers, true, &sure);
 
-    for (size_t i = 0; i < regime->rules_n; i++) {
-        const struct rule *rule = &regime->rules[i];
+    for (size_t i = 0; i < answers->proven_n; i++) {
+        const struct rule *rule = answers->proven[i];
 
-        if (tris[i] == TRI_TRUE && rule->needs_human &&
-            !(rule->proposes && is_sure && rule->level <= sure))
+        if (rule->needs_human && !(rule->proposes && is_sure && rule->level <= sure))
             return true;
     }
     return false;
 }
 
-/* Yes: one of the rules is proven. No: none can be any more, and none asks a person. */
-static void set_reportable(struct regime_grade *grade, const struct regime *regime,
-                           const enum tri *tris)
+static bool is_any_reportable(const struct rule *const *rules, size_t n)
 {
-    bool is_asked = false, is_open = false;
+    for (size_t i = 0; i < n; i++)
+        if (rules[i]->is_reportable)
+            return true;
+    return false;
+}
 
-    for (size_t i = 0; i < regime->rules_n; i++) {
-        if (!regime->rules[i].is_reportable)
-            continue;
-        is_asked = true;
-        is_open = is_open || tris[i] == TRI_UNKNOWN;
-        if (tris[i] == TRI_TRUE)
-            SHAPE_SET(grade, reportable, true);
-    }
-    if (is_asked && !is_open && !grade->needs_human && !grade->has_reportable)
+/* Yes: one of the rules is proven. No: none can be any more, and none asks a person. */
+static void set_reportable(struct regime_grade *grade, const struct answers *answers)
+{
+    if (is_any_reportable(answers->proven, answers->proven_n))
+        SHAPE_SET(grade, reportable, true);
+    else if (!is_any_reportable(answers->open, answers->open_n) && !grade->needs_human)
         SHAPE_SET(grade, reportable, false);
+}
+
+/* The rules that are worth a word. */
+static bool explain(struct work *w, const struct regime *regime, const struct answers *answers,
+                    const struct regime_grade *grade)
+{
+    for (size_t i = 0; i < answers->open_n; i++) {
+        const struct rule *rule = answers->open[i];
+
+        if ((rule->has_level && rule->level > grade->level) || /* none is as `general` */
+            (rule->is_reportable && !(grade->has_reportable && grade->reportable)))
+            add_missing(w, regime, rule);
+    }
+    for (size_t i = 0; i < answers->proven_n; i++) {
+        const struct rule *rule = answers->proven[i];
+        bool gave_level = rule->has_level && grade->has_level && rule->level == grade->level;
+
+        if ((gave_level || rule->is_reportable || rule->needs_human) &&
+            !explain_rule(w, regime, rule))
+            return false;
+    }
+    return true;
 }
 
 static bool count_otherwise(struct work *w, const struct regime *regime, struct regime_grade *grade)
@@ -360,19 +397,17 @@ static bool count_otherwise(struct work *w, const struct regime *regime, struct 
 
 static bool grade_regime(struct work *w, const struct regime *regime, struct regime_grade *grade)
 {
-    enum tri tris[POLICY_RULES_MAX];
-    enum level level;
+    struct answers answers;
+    enum level level = LEVEL_GENERAL;
 
-    for (size_t i = 0; i < regime->rules_n; i++)
-        tris[i] = is_in_force(&regime->rules[i], w->in->discovered_at)
-                      ? predicate_eval(regime->rules[i].when, &w->view, NULL)
-                      : TRI_FALSE;
+    ask_rules(w, regime, &answers);
     grade->regime = regime->id;
-    if (find_level(regime, tris, false, &level))
+    if (find_level(&answers, false, &level))
         SHAPE_SET(grade, level, level);
-    SHAPE_SET(grade, needs_human, asks_person(regime, tris));
-    set_reportable(grade, regime, tris);
-    return count_otherwise(w, regime, grade) && explain(w, regime, tris, grade);
+    SHAPE_SET(grade, needs_human, asks_person(&answers));
+    if (regime->asks_report)
+        set_reportable(grade, &answers);
+    return count_otherwise(w, regime, grade) && explain(w, regime, &answers, grade);
 }
 
 static bool applies(const struct work *w, const struct regime *regime)

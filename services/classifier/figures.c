@@ -193,8 +193,9 @@ static void look_beside(const struct scan *s, const struct number *n, struct bes
 {
     ret->is_bare = says_nothing_else(s, n);
     words_stand(s->f->words, s->places, ret->is_bare ? n->clause_before : n->clause_from,
-                n->clause_to, &ret->clause);
-    words_stand(s->f->words, s->places, n->sentence_from, n->sentence_to, &ret->sentence);
+                n->clause_to, &s->in_text, &ret->clause);
+    words_stand(s->f->words, s->places, n->sentence_from, n->sentence_to, &s->in_text,
+                &ret->sentence);
 }
 
 static enum told told_of(const struct scan *s, const struct number *n, const struct beside *beside,
@@ -291,7 +292,7 @@ void figures_scan(const struct figures *f, const char *text, size_t len,
     s.text = text;
     s.len = len;
     s.places = places;
-    words_stand(f->words, places, 0, len, &s.in_text);
+    words_stand(f->words, places, 0, len, NULL, &s.in_text);
     for (size_t i = 0; i < s.numbers.n; i++) {
         look_beside(&s, &s.numbers.numbers[i], &beside);
         for (size_t r = 0; r < f->rules_n; r++)

@@ -228,6 +228,7 @@ static bool read_rules(struct policy *p, struct regime *regime, const struct pol
         if (!read_rule(rule, &doc->rules[i], valid, err) ||
             !compile(p, "/when", doc->rules[i].when, &rule->when, err))
             return err_under(err, "/rules/%zu", i);
+        regime->asks_report = regime->asks_report || rule->is_reportable;
     }
     for (size_t i = 0; i < regime->rules_n; i++)
         if (!check_rule(p, regime, i, err))

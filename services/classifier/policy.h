@@ -41,13 +41,13 @@
 #define POLICY_VERSION_MAX 65
 
 struct rule {
-    const char *id, *zh, *en;
+    int64_t from_ms, until_ms; /* in force: of what was noticed from … until, ms since 1970 UTC */
+    struct predicate *when;
     bool has_level, proposes; /* proposes only: it would give the level, but is not verified */
     enum level level;
     bool is_reportable;
     bool needs_human;
-    int64_t from_ms, until_ms; /* in force: of what was noticed from … until, ms since 1970 UTC */
-    struct predicate *when;
+    const char *id, *zh, *en;
     struct source source;
     char *missing_zh, *missing_en; /* what a `missing` says of it */
 };
@@ -57,6 +57,7 @@ struct regime {
     struct predicate *applies; /* NULL: always */
     struct rule *rules;
     size_t rules_n;
+    bool asks_report;   /* one of them says that it is to be reported */
     bool has_otherwise; /* counts when no rule gives a level; `when` is not used */
     struct rule otherwise;
 };

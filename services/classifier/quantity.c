@@ -15,6 +15,8 @@ enum near { NEAR_IT, NEAR_ABOVE, NEAR_AT_LEAST, NEAR_BELOW_IT, NEAR_UNDER };
 struct cursor {
     const char *text;
     size_t len, at;
+    size_t seen_at; /* where may_be() looked last, and what may begin there */
+    unsigned seen;
 };
 
 /* What begins with a symbol; most begin nothing, and no word of these tables is looked for there. */
@@ -55,14 +57,18 @@ bool quantity_may_begin(uint16_t symbol)
     return begins_with(symbol) & (NEAR | SEVERAL | NUMBER | HALF);
 }
 
-static bool may_be(const struct cursor *c, unsigned what)
+static bool may_be(struct cursor *c, unsigned what)
 {
     uint16_t symbol;
 
     if (c->at >= c->len)
         return false;
-    (void)symbol_at(c->text, c->len, c->at, &symbol);
-    return begins_with(symbol) & what;
+    if (c->seen_at != c->at) {
+        (void)symbol_at(c->text, c->len, c->at, &symbol);
+        c->seen = begins_with(symbol);
+        c->seen_at = c->at;
+    }
+    return c->seen & what;
 }
 
 /* A digit, also a full-width one: how many bytes it has; 0: none. */
@@ -283,7 +289,7 @@ static bool take_figures(struct cursor *c, double *ret)
 }
 
 /* The Chinese numeral here; NULL: none. */
-static const struct sign *sign_at(const struct cursor *c)
+static const struct sign *sign_at(struct cursor *c)
 {
     uint16_t symbol;
 
@@ -463,7 +469,7 @@ static bool read_number(struct cursor *c, bool has_near, double *ret, bool *ret_
 
 bool quantity_read(const char *text, size_t len, size_t at, struct quantity *ret)
 {
-    struct cursor c = {text, len, at};
+    struct cursor c = {.text = text, .len = len, .at = at, .seen_at = len};
     enum near near = NEAR_IT;
     bool has_near, more;
     double value;
@@ -483,7 +489,7 @@ bool quantity_read(const char *text, size_t len, size_t at, struct quantity *ret
 
 void quantity_read_after(const char *text, size_t len, struct quantity *q)
 {
-    struct cursor c = {text, len, q->end};
+    struct cursor c = {.text = text, .len = len, .at = q->end, .seen_at = len};
     enum near near;
 
     skip_blanks(&c);

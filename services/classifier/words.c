@@ -21,6 +21,8 @@ struct scan {
     long step;                   /* Chinese characters and Latin words so far */
     struct denials now, outside; /* of this clause; of the one that a bracket stands in */
     bool in_brackets;
+    size_t after_from;           /* 0, or where denied_after() was asked last */
+    bool is_denied_after;        /* what it said */
     size_t skip_to;              /* inside a denial or a "never" word no other begins */
     struct word_set in_sentence; /* lists that have a word in this sentence */
     bool any_in_sentence;
@@ -115,7 +117,7 @@ static void place_at(const struct scan *s, size_t at, struct place *ret)
     place_end(s, ret);
 }
 
-static void place_next(const struct scan *s, struct place *p)
+static inline void place_next(const struct scan *s, struct place *p)
 {
     p->at += p->n;
     p->n = p->next_n;
@@ -162,8 +164,7 @@ static bool after_word_at(const struct scan *s, size_t at)
     return false;
 }
 
-/* An "after" word near behind `from`, in the same clause, also in brackets: "泄露(演练)". */
-static bool denied_after(const struct scan *s, size_t from)
+static bool search_after(const struct scan *s, size_t from)
 {
     struct place p;
     int left = AFTER_STEPS + 1;
@@ -178,6 +179,15 @@ static bool denied_after(const struct scan *s, size_t from)
             return true;
     }
     return false;
+}
+
+/* An "after" word near behind `from`, in the same clause, also in brackets: "泄露(演练)". Often several words end at one place. */
+static bool denied_after(struct scan *s, size_t from)
+{
+    if (s->after_from != from)
+        s->is_denied_after = search_after(s, from);
+    s->after_from = from;
+    return s->is_denied_after;
 }
 
 static bool denied_before(const struct scan *s)
@@ -283,33 +293,33 @@ static void hit(struct scan *s, const struct word *word, size_t at, size_t end)
     word_set_add(&s->hits->found, list);
 }
 
-/* All words that begin at `at`. */
-static void words_at(struct scan *s, size_t at)
+/* All words that begin there. */
+static void words_at(struct scan *s, const struct place *first)
 {
     const struct word *denial = NULL;
+    const struct trie_edge *edge;
     size_t denial_end = 0;
-    uint16_t node = TRIE_ROOT, symbol;
+    uint16_t node = TRIE_ROOT;
 
-    for (size_t end = at; end < s->len;) {
-        const struct trie_edge *edge;
-
-        end += symbol_at(s->text, s->len, end, &symbol);
-        edge = trie_step(&s->w->trie, node, symbol);
+    for (struct place p = *first; p.n > 0; place_next(s, &p)) {
+        edge = trie_step(&s->w->trie, node, p.symbol);
         if (!edge)
             break;
-        for (size_t k = edge->value; k > 0 && !is_cut(s, end); k = s->w->words[k - 1].next) {
+        node = edge->to;
+        if (symbol_is_latin(p.symbol) && symbol_is_latin(p.next))
+            continue; /* no word ends inside another */
+        for (size_t k = edge->value; k > 0; k = s->w->words[k - 1].next) {
             const struct word *word = &s->w->words[k - 1];
 
             if (word->kind < WORD_IDS_MAX) {
-                hit(s, word, at, end);
+                hit(s, word, first->at, p.at + p.n);
             } else {
                 denial = word;
-                denial_end = end;
+                denial_end = p.at + p.n;
             }
         }
-        node = edge->to;
     }
-    if (denial && at >= s->skip_to)
+    if (denial && first->at >= s->skip_to)
         deny(s, denial, denial_end);
 }
 
@@ -328,7 +338,8 @@ void words_scan(const struct words *w, const char *text, size_t len, struct word
     s.step = 0;
     s.now = s.outside = no_denials;
     s.in_brackets = s.any_in_sentence = false;
-    s.skip_to = 0;
+    s.skip_to = s.after_from = 0;
+    s.is_denied_after = false;
     s.in_sentence = (struct word_set){0};
     if (places)
         places->n = 0;
@@ -350,7 +361,7 @@ void words_scan(const struct words *w, const char *text, size_t len, struct word
             break;
         case MARK_NONE:
             if (place_may_begin(&p, &w->trie))
-                words_at(&s, p.at);
+                words_at(&s, &p);
             s.step += is_step(p.symbol, symbol_is_latin(p.before));
             break;
         }
@@ -360,7 +371,7 @@ void words_scan(const struct words *w, const char *text, size_t len, struct word
 /* --- where they stand --- */
 
 void words_stand(const struct words *w, const struct word_places *places, size_t from, size_t to,
-                 struct word_set *ret)
+                 const struct word_set *within, struct word_set *ret)
 {
     struct word_set lists = {0};
 
@@ -368,7 +379,14 @@ void words_stand(const struct words *w, const struct word_places *places, size_t
         if (places->places[i].at >= from)
             word_set_add(&lists, places->places[i].list);
     *ret = lists;
-    for (size_t id = w->lists_n; id < w->ids_n; id++)
-        if (word_set_covers(&lists, &w->together_of[id]))
-            word_set_add(ret, id);
+    for (size_t i = w->lists_n / WORD_SET_BITS; i < ARRAY_LEN(ret->bits); i++) {
+        uint64_t left = within ? within->bits[i] : ~UINT64_C(0);
+
+        for (left &= w->combinations.bits[i]; left; left &= left - 1) {
+            size_t id = i * WORD_SET_BITS + (size_t)__builtin_ctzll(left);
+
+            if (word_set_covers(&lists, &w->together_of[id]))
+                word_set_add(ret, id);
+        }
+    }
 }

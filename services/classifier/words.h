@@ -78,9 +78,10 @@ void words_scan(const struct words *w, const char *text, size_t len, struct word
 size_t words_explain(const struct words *w, const struct word_hits *hits, size_t id,
                      const char *ret[WORD_TOGETHER_MAX]);
 
-/* The lists that stand in the bytes from … to, and the combinations of which each does. */
+/* The lists that stand in the bytes from … to, and the combinations of which each does. `within`: what stands in bytes that these are a part of; NULL: not
+ * known. */
 void words_stand(const struct words *w, const struct word_places *places, size_t from, size_t to,
-                 struct word_set *ret);
+                 const struct word_set *within, struct word_set *ret);
 
 static inline void word_set_add(struct word_set *set, size_t id)
 {

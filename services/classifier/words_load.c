@@ -129,6 +129,7 @@ static bool load_together(struct words *w, json_t *together, struct err *err)
     {
         if (!add_name(w, name, "/together", err))
             return false;
+        word_set_add(&w->combinations, w->ids_n - 1);
         if (json_array_size(parts) < 2 || json_array_size(parts) > WORD_TOGETHER_MAX)
             return err_at(err, "", "must name 2 to %d lists", WORD_TOGETHER_MAX) ||
                    err_under(err, "/together/%s", name);

@@ -30,6 +30,7 @@ struct words {
     uint16_t together[WORD_IDS_MAX][WORD_TOGETHER_MAX];
     size_t together_n[WORD_IDS_MAX];
     struct word_set together_of[WORD_IDS_MAX]; /* the same as a set */
+    struct word_set combinations;              /* lists_n … ids_n - 1 */
     bool is_plain[WORD_IDS_MAX];               /* no denial counts */
     long reach;
     uint16_t *simplified; /* of each character of three bytes; 0: itself */

@@ -180,10 +180,10 @@ static void places_are_in_the_texts_order(void **state)
     assert_int_equal(places.n, 4); /* the first 木马 is denied */
     for (size_t i = 1; i < places.n; i++)
         assert_true(places.places[i].at > places.places[i - 1].at);
-    words_stand(w, &places, 0, strlen("客户资料外泄"), &stand);
+    words_stand(w, &places, 0, strlen("客户资料外泄"), NULL, &stand);
     assert_true(word_set_has(&stand, 0) && word_set_has(&stand, 1) && word_set_has(&stand, 4));
     assert_false(word_set_has(&stand, 2));
-    words_stand(w, &places, strlen("客户资料外泄"), strlen(text), &stand);
+    words_stand(w, &places, strlen("客户资料外泄"), strlen(text), NULL, &stand);
     assert_true(word_set_has(&stand, 0) && word_set_has(&stand, 2));
     assert_false(word_set_has(&stand, 1) || word_set_has(&stand, 4)); /* a part is missing */
 }
