@@ -74,7 +74,7 @@ struct circle {
 
 void circle_done(struct circle *c);
 bool circle_add_member(struct circle *c, const struct member *m, struct err *err) MUST_CHECK;
-/* *ret is valid until the next era is added. */
+/* Takes over the era's enterprises. */
 bool circle_add_era(struct circle *c, const struct era *era, struct err *err) MUST_CHECK;
 bool era_add_enterprise(struct era *era, const struct id *enterprise_id,
                         struct err *err) MUST_CHECK;

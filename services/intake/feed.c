@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/metric.h"
 #include "services/intake/ask.h"
@@ -103,20 +104,9 @@ static bool file_save(const char *path, const char *data, size_t len, struct err
 static bool file_load(struct registry **ret, const char *path, struct err *err)
 {
     AUTO(buf_done) struct buf text;
-    FILE *file = fopen(path, "re");
-    char piece[65536];
-    size_t n;
 
-    buf_init(&text, REGISTRY_TEXT_MAX_BYTES);
-    if (!file)
-        return file_error(err, path, "open");
-    while ((n = fread(piece, 1, sizeof(piece), file)) > 0)
-        (void)buf_add(&text, piece, n);
-    if (ferror(file))
-        text.failed = true;
-    (void)fclose(file);
-    if (text.failed)
-        return err_set(err, ERR_INPUT, "%s: cannot be read, or is too large", path);
+    if (!file_read(&text, path, REGISTRY_TEXT_MAX_BYTES, err))
+        return false;
     return registry_parse(ret, buf_text(&text), text.len, err) || err_wrap(err, "%s", path);
 }
 

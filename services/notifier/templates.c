@@ -1,10 +1,10 @@
 #include "services/notifier/templates.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/base/file.h"
 
 static const char *const languages[] = {"zh", "en"};
 #define LANGUAGES_N ARRAY_LEN(languages)
@@ -269,42 +269,22 @@ bool templates_parse(struct templates **ret, const char *const *names, const cha
     return true;
 }
 
-static void close_file(FILE **f)
-{
-    if (*f)
-        fclose(*f);
-}
-
-static bool read_file(char **ret, const char *path, struct err *err)
-{
-    AUTO(close_file) FILE *f = fopen(path, "re");
-    AUTO(auto_free) char *text = calloc(1, TEMPLATE_FILE_MAX_BYTES + 1);
-
-    if (!f)
-        return err_set(err, ERR_CONFIG, "%s: %s", path, strerror(errno));
-    if (!text)
-        return err_memory(err);
-    if (fread(text, 1, TEMPLATE_FILE_MAX_BYTES + 1, f) > TEMPLATE_FILE_MAX_BYTES || ferror(f))
-        return err_set(err, ERR_CONFIG, "%s: cannot be read, or is larger than %zu bytes", path,
-                       TEMPLATE_FILE_MAX_BYTES);
-    *ret = TAKE(text);
-    return true;
-}
-
 bool templates_load(struct templates **ret, const char *policy_folder, struct err *err)
 {
-    char paths[LANGUAGES_N][512], *texts[LANGUAGES_N] = {NULL};
-    const char *names[LANGUAGES_N];
+    char paths[LANGUAGES_N][512];
+    const char *names[LANGUAGES_N], *texts[LANGUAGES_N];
+    struct buf files[LANGUAGES_N] = {0};
     bool ok = true;
 
     for (size_t i = 0; ok && i < LANGUAGES_N; i++) {
         snprintf(paths[i], sizeof(paths[i]), "%s/templates/%s.json", policy_folder, languages[i]);
         names[i] = paths[i];
-        ok = read_file(&texts[i], paths[i], err);
+        ok = file_read(&files[i], paths[i], TEMPLATE_FILE_MAX_BYTES, err);
+        texts[i] = buf_text(&files[i]);
     }
-    ok = ok && templates_parse(ret, names, (const char *const *)texts, err);
+    ok = ok && templates_parse(ret, names, texts, err);
     for (size_t i = 0; i < LANGUAGES_N; i++)
-        free(texts[i]);
+        buf_done(&files[i]);
     return ok;
 }
 
