@@ -136,13 +136,18 @@ static int next_signal(const sigset_t *set, bool was_asked)
     return sig > 0 ? sig : 0;
 }
 
+static uint64_t stamp_of(const char *folder)
+{
+    return folder ? folder_stamp(folder) : 0;
+}
+
 /* What was half written a second ago is loaded when it is whole. */
 static void look_at_folder(struct reload *reload, bool was_told)
 {
     uint64_t stamp;
 
     pthread_mutex_lock(&reload->lock);
-    stamp = reload->folder ? folder_stamp(reload->folder) : 0;
+    stamp = stamp_of(reload->folder);
     if (was_told || (stamp == reload->seen && reload->is_settling))
         atomic_store(&reload->due, true);
     reload->is_settling = !was_told && stamp != reload->seen;
@@ -201,22 +206,21 @@ static void reload_when_due(const struct service *svc)
     void (*fn)(void *) = NULL;
     void *ctx = NULL;
 
-    if (!pthread_equal(pthread_self(), svc->main_thread) || !atomic_exchange(&reload->due, false))
+    if (!pthread_equal(pthread_self(), svc->main_thread) || !atomic_load(&reload->due))
         return;
     pthread_mutex_lock(&reload->lock);
     fn = reload->fn;
     ctx = reload->ctx;
     pthread_mutex_unlock(&reload->lock);
-    if (fn)
-        fn(ctx);
+    if (!fn) /* what changes while the service starts is loaded once it has */
+        return;
+    atomic_store(&reload->due, false);
+    fn(ctx);
 }
 
-void service_on_reload(struct service *svc, const char *folder, void (*fn)(void *ctx), void *ctx)
+void service_on_reload(struct service *svc, void (*fn)(void *ctx), void *ctx)
 {
     pthread_mutex_lock(&svc->reload->lock);
-    svc->reload->folder = folder;
-    svc->reload->seen = folder ? folder_stamp(folder) : 0;
-    svc->reload->is_settling = false;
     svc->reload->fn = fn;
     svc->reload->ctx = ctx;
     pthread_mutex_unlock(&svc->reload->lock);
@@ -247,6 +251,8 @@ bool service_open(struct service **ret, const struct service_conf *conf, struct 
         return err_memory(err);
     svc->main_thread = pthread_self();
     svc->reload = &svc->reload_part;
+    svc->reload->folder = conf->watched;
+    svc->reload->seen = stamp_of(conf->watched); /* before anybody reads it */
     (void)pthread_mutex_init(&svc->lock, NULL);
     (void)pthread_mutex_init(&svc->reload_part.lock, NULL);
     svc->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -32,6 +32,7 @@ struct service_conf { /* the rows of common/service/conf.def, copied by the call
     const char *name;
     const char *instance;
     const char *admin_listen;
+    const char *watched; /* a folder: a change in it reloads; NULL: none. Borrowed */
 };
 
 /* For --check-config: what service_open() would refuse, as far as the text tells. ERR_CONFIG. */
@@ -60,8 +61,8 @@ bool service_stopping(const struct service *svc);
 /* E.g. after a fatal error in a worker. */
 void service_request_stop(struct service *svc);
 
-/* fn is called on SIGHUP, and when a file of the folder (NULL: none) has changed and stayed as it is for a second. */
-void service_on_reload(struct service *svc, const char *folder, void (*fn)(void *ctx), void *ctx);
+/* fn is called on SIGHUP, and when a file of the watched folder has changed since service_open() and stayed as it is for a second. */
+void service_on_reload(struct service *svc, void (*fn)(void *ctx), void *ctx);
 
 /*
  * Runs `once` until the stop flag is set. `once` opens what it needs, works until the flag is set

@@ -5,7 +5,7 @@
 bool archiver_check(const struct archiver_conf *conf, struct err *err)
 {
     AUTO(auto_db) struct db *db = NULL; /* reads the string, does not connect */
-    struct service_conf frame = {"archiver", conf->instance, conf->admin_listen};
+    struct service_conf frame = {"archiver", conf->instance, conf->admin_listen, NULL};
     struct db_conf pg = {.conninfo = conf->pg};
 
     if (!conf->admin_listen || !conf->pg)

@@ -85,7 +85,7 @@ static bool run(const struct archiver_conf *conf, struct err *err)
 {
     AUTO(auto_service) struct service *svc = NULL;
     AUTO(auto_store) struct store *store = NULL;
-    struct service_conf frame = {"archiver", conf->instance, conf->admin_listen};
+    struct service_conf frame = {"archiver", conf->instance, conf->admin_listen, NULL};
     struct parts parts = {.conf = conf,
                           .kafka = {conf->kafka_brokers, conf->kafka_properties, "archiver"},
                           .archive = {.months_ahead = conf->months_ahead}};

@@ -30,7 +30,7 @@ static bool run(const struct classifier_conf *conf, struct err *err)
 {
     AUTO(auto_service) struct service *svc = NULL;
     AUTO(auto_policy_live) struct policy_live *policy = NULL;
-    struct service_conf frame = {"classifier", conf->instance, conf->admin_listen};
+    struct service_conf frame = {"classifier", conf->instance, conf->admin_listen, conf->policy};
     struct reloading reloading;
     bool ok;
 
@@ -38,9 +38,9 @@ static bool run(const struct classifier_conf *conf, struct err *err)
         return err_wrap(err, "start");
     reloading = (struct reloading){svc, policy};
     say_policy(&reloading);
-    service_on_reload(svc, conf->policy, reload, &reloading);
+    service_on_reload(svc, reload, &reloading);
     ok = groups_run(svc, conf, policy, err);
-    service_on_reload(svc, NULL, NULL, NULL);
+    service_on_reload(svc, NULL, NULL);
     return ok;
 }
 

@@ -7,7 +7,7 @@ bool escalator_check(const struct escalator_conf *conf, struct err *err)
 {
     AUTO(auto_policy) struct policy *policy = NULL;
     AUTO(auto_db) struct db *db = NULL; /* reads the string, does not connect */
-    struct service_conf frame = {"escalator", conf->instance, conf->admin_listen};
+    struct service_conf frame = {"escalator", conf->instance, conf->admin_listen, NULL};
     struct db_conf pg = {.conninfo = conf->pg};
 
     if (!conf->admin_listen || !conf->pg || !conf->policy)

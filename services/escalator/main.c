@@ -94,14 +94,14 @@ static bool run(const struct escalator_conf *conf, struct err *err)
 {
     AUTO(auto_service) struct service *svc = NULL;
     AUTO(escalator_close) struct escalator escalator = {0};
-    struct service_conf frame = {"escalator", conf->instance, conf->admin_listen};
+    struct service_conf frame = {"escalator", conf->instance, conf->admin_listen, conf->policy};
     struct parts parts = {.kafka = {conf->kafka_brokers, conf->kafka_properties, "escalator"},
                           .escalator = &escalator};
 
     if (!service_open(&svc, &frame, err) || !escalator_open(&escalator, conf, err))
         return err_wrap(err, "start");
     parts.svc = svc;
-    service_on_reload(svc, conf->policy, reload, &parts);
+    service_on_reload(svc, reload, &parts);
     return service_loop(svc, "sink", escalate_once, &parts, err);
 }
 

@@ -6,7 +6,7 @@
 bool intake_check(const struct intake_conf *conf, struct err *err)
 {
     AUTO(auto_db) struct db *db = NULL; /* reads the string, does not connect */
-    struct service_conf frame = {"intake", conf->instance, conf->admin_listen};
+    struct service_conf frame = {"intake", conf->instance, conf->admin_listen, NULL};
     struct db_conf pg = {.conninfo = conf->pg};
 
     if (!conf->listen || !conf->admin_listen || !conf->pg)

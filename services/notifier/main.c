@@ -87,7 +87,7 @@ static bool run(const struct notifier_conf *conf, struct err *err)
     AUTO(auto_service) struct service *svc = NULL;
     AUTO(auto_templates) struct templates *templates = NULL;
     AUTO(auto_sender) struct sender *sender = NULL;
-    struct service_conf frame = {"notifier", conf->instance, conf->admin_listen};
+    struct service_conf frame = {"notifier", conf->instance, conf->admin_listen, conf->policy};
     struct parts parts = {.conf = conf,
                           .kafka = {conf->kafka_brokers, conf->kafka_properties, "notifier"}};
     bool ok;
@@ -99,9 +99,9 @@ static bool run(const struct notifier_conf *conf, struct err *err)
         return err_wrap(err, "start");
     parts.svc = svc;
     parts.sender = sender;
-    service_on_reload(svc, conf->policy, reload, &parts);
+    service_on_reload(svc, reload, &parts);
     ok = service_loop(svc, "sink", notify_once, &parts, err);
-    service_on_reload(svc, NULL, NULL, NULL);
+    service_on_reload(svc, NULL, NULL);
     notify_close(&parts.notify);
     return ok;
 }

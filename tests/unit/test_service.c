@@ -121,15 +121,20 @@ static void names_the_loop_that_stands_still(void **state)
 
 /* ---- a service */
 
-static struct service *open_service(void)
+static struct service *open_watching(const char *folder)
 {
     const struct service_conf conf = {
-        .name = "test", .instance = "a", .admin_listen = "127.0.0.1:0"};
+        .name = "test", .instance = "a", .admin_listen = "127.0.0.1:0", .watched = folder};
     struct service *svc = NULL;
     struct err err = {0};
 
     assert_ok(service_open(&svc, &conf, &err), &err);
     return svc;
+}
+
+static struct service *open_service(void)
+{
+    return open_watching(NULL);
 }
 
 static void ask(const struct service *svc, const char *path, struct peer_answer *ret)
@@ -231,7 +236,7 @@ static void a_signal_reloads_on_the_main_thread(void **state)
     pthread_t self = pthread_self(), worker;
 
     (void)state;
-    service_on_reload(svc, NULL, on_reload, &self);
+    service_on_reload(svc, on_reload, &self);
     (void)kill(getpid(), SIGHUP);
     assert_int_equal(pthread_create(&worker, NULL, be_alive, svc), 0);
     (void)pthread_join(worker, NULL);
@@ -256,7 +261,7 @@ static void write_file(const char *folder, const char *name, const char *text)
 
 static void a_change_in_the_folder_reloads(void **state)
 {
-    AUTO(auto_service) struct service *svc = open_service();
+    AUTO(auto_service) struct service *svc = NULL;
     char folder[] = "/tmp/tongbao-watch-XXXXXX", below[64];
     pthread_t self = pthread_self();
     int before = atomic_load(&reloads);
@@ -266,15 +271,18 @@ static void a_change_in_the_folder_reloads(void **state)
     snprintf(below, sizeof(below), "%s/regimes", folder);
     assert_int_equal(mkdir(below, 0700), 0);
     write_file(folder, "a.json", "1");
-    service_on_reload(svc, folder, on_reload, &self);
-    write_file(below, "b.json", "1");
+    svc = open_watching(folder);
+    write_file(below, "b.json", "1"); /* while it starts */
+    for (int64_t until_ms = clock_mono_ms() + 3500; clock_mono_ms() < until_ms;)
+        service_pause(svc, 10);
+    service_on_reload(svc, on_reload, &self);
     wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 1));
     write_file(folder, "a.json", "22");
     wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 2));
     snprintf(below, sizeof(below), "%s/regimes/b.json", folder);
     unlink(below);
     wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 3));
-    service_on_reload(svc, NULL, NULL, NULL);
+    service_on_reload(svc, NULL, NULL);
     below[strlen(below) - strlen("/b.json")] = '\0';
     rmdir(below);
     snprintf(below, sizeof(below), "%s/a.json", folder);
