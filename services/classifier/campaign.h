@@ -1,8 +1,7 @@
 /*
  * campaign - which incidents of several enterprises belong together. Pure.
  *
- * Trait       What incidents may share under one rule: an indicator, a sub-category, a supplier. Drills and real incidents never share one.
- * Era         Incidents with one trait, each of them no longer than the rule's window after another. When nothing comes for longer, a new era begins.
+ * Era         Incidents with one trait (traits.h), each of them no longer than the rule's window after another. When nothing comes for longer, a new era begins.
  * Campaign    An era in which as many enterprises as the rule wants were hit within one window. All incidents of the era belong to it, those before and
  *             those behind as well. So which incidents are linked does not depend on the order in which they come.
  * Opens       with the incident that completes the number; its id follows from rule, value and the era's first incident. An incident that bridges two
@@ -10,41 +9,17 @@
  * Time        An incident has a trait since the event that first brought it (occurred_at), never since "now".
  *
  * Threads     Pure functions of their arguments. Ownership: a circle owns its members and eras; texts of traits and bodies live in the caller's arenas.
- * Bounds      TRAITS_MAX traits of one event; CAMPAIGN_LINKED_MAX incidents named in one event; CAMPAIGN_OWN_MAX incidents of one enterprise within a
+ * Bounds      CAMPAIGN_LINKED_MAX incidents named in one event; CAMPAIGN_OWN_MAX incidents of one enterprise within a
  *             window that wait for others with the same trait: what is beyond is left out, and the caller is told.
  * Errors      ERR_FATAL: no memory.
  */
 #ifndef SERVICES_CLASSIFIER_CAMPAIGN_H
 #define SERVICES_CLASSIFIER_CAMPAIGN_H
 
-#include "proto/event.h"
-#include "services/classifier/correlation.h"
+#include "services/classifier/traits.h"
 
-#define TRAITS_MAX          32
 #define CAMPAIGN_LINKED_MAX 200 /* as proto/events.def bounds them */
 #define CAMPAIGN_OWN_MAX    32
-
-/* --- traits --- */
-
-struct trait {
-    struct id id; /* follows from rule, type, value and drill */
-    const struct correlation_rule *rule;
-    enum indicator_type type; /* kind indicator */
-    const char *value;        /* normalised */
-    bool drill;
-};
-
-struct traits {
-    struct trait items[TRAITS_MAX]; /* by id, each once */
-    size_t n, left_out;
-};
-
-/* What the event (report.submitted, report.supplemented, incident.classified, incident.reclassified; any other brings none) says of its incident. The
- * values come from the arena; when it is full, they are left out. */
-void campaign_traits(struct traits *ret, const struct correlation *c, const struct event *ev,
-                     struct arena *arena);
-
-/* --- who shares one --- */
 
 struct member {
     struct id incident_id, enterprise_id;

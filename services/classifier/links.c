@@ -51,7 +51,7 @@ bool links_note(struct links *l, const struct event *ev, struct err *err)
 
     if (!l->correlation)
         return true;
-    campaign_traits(&traits, l->correlation, ev, &l->values);
+    traits_of(&traits, l->correlation, ev, &l->values);
     metric_add(&classifier_traits_left_out_total, (int64_t)traits.left_out);
     if (!make_room(l, traits.n, err))
         return false;

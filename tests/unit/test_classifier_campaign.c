@@ -260,7 +260,7 @@ static void event_has_traits(void **state)
 
     arena_init(&arena, 65536);
     decode(&ev, row->type, row->change);
-    campaign_traits(&traits, loaded(), &ev, &arena);
+    traits_of(&traits, loaded(), &ev, &arena);
     for (size_t i = 1; i < traits.n; i++)
         assert_true(strcmp(traits.items[i - 1].id.text, traits.items[i].id.text) < 0);
     qsort(traits.items, traits.n, sizeof(*traits.items), by_value);
@@ -278,7 +278,7 @@ static void trait_of(struct trait *ret, const char *change)
     struct traits traits;
 
     decode(&ev, "report.submitted", change);
-    campaign_traits(&traits, loaded(), &ev, &arena);
+    traits_of(&traits, loaded(), &ev, &arena);
     assert_int_equal(traits.n, 1);
     *ret = traits.items[0];
 }
@@ -311,11 +311,11 @@ static void traits_are_bounded(void **state)
     text = json_dumps(change, 0);
     decode(&ev, "report.submitted", text);
     arena_init(&arena, 1024 * 1024);
-    campaign_traits(&traits, loaded(), &ev, &arena);
+    traits_of(&traits, loaded(), &ev, &arena);
     assert_int_equal(traits.n, TRAITS_MAX);
     assert_int_equal(traits.left_out, 7);
     arena_init(&small, 1);
-    campaign_traits(&traits, loaded(), &ev, &small);
+    traits_of(&traits, loaded(), &ev, &small);
     assert_int_equal(traits.n, 0);
     assert_int_equal(traits.left_out, TRAITS_MAX + 7);
 }
