@@ -40,7 +40,8 @@ static void close_folder(DIR **folder)
         (void)closedir(*folder);
 }
 
-static uint64_t stamp_of(const char *folder, int depth)
+/* `from`: what the names in it begin with. */
+static uint64_t stamp_of(const char *folder, uint64_t from, int depth)
 {
     AUTO(close_folder) DIR *dir = opendir(folder);
     const struct dirent *entry;
@@ -49,14 +50,14 @@ static uint64_t stamp_of(const char *folder, int depth)
     while (dir && (entry = readdir(dir))) {
         char path[4096];
         struct stat st;
-        uint64_t hash = mix(FNV_BASIS, entry->d_name, strlen(entry->d_name));
+        uint64_t hash = mix(from, entry->d_name, strlen(entry->d_name) + 1);
 
         if (entry->d_name[0] == '.' ||
             snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >= (int)sizeof(path) ||
             stat(path, &st) != 0)
             continue;
         if (S_ISDIR(st.st_mode)) {
-            ret += depth > 0 ? stamp_of(path, depth - 1) : 0;
+            ret += depth > 0 ? stamp_of(path, hash, depth - 1) : 0;
             continue;
         }
         hash = mix(hash, &st.st_ino, sizeof(st.st_ino));
@@ -69,5 +70,5 @@ static uint64_t stamp_of(const char *folder, int depth)
 
 uint64_t folder_stamp(const char *folder)
 {
-    return stamp_of(folder, 1);
+    return stamp_of(folder, FNV_BASIS, 1);
 }

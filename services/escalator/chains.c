@@ -93,8 +93,8 @@ static bool call_step(struct work *k, const struct chain_run *run, const struct 
 }
 
 static bool begin(struct work *k, const struct chain *chain, const char *why, bool unconfirmed);
-static bool begin_for(struct work *k, const struct chain *chain, struct id cause, const char *why,
-                      bool unconfirmed);
+static bool begin_for(struct work *k, const struct chain *chain, struct id cause,
+                      const char *occasion, bool unconfirmed);
 
 /* Nobody on the chain answered: whoever the policy names is told. */
 static bool end(struct work *k, struct chain_run *run, const struct chain *chain, const char *why,
@@ -106,7 +106,7 @@ static bool end(struct work *k, struct chain_run *run, const struct chain *chain
     run->changed = true;
     if (!then)
         return true;
-    return id_is_set(&run->cause) ? begin_for(k, then, run->cause, why, unconfirmed)
+    return id_is_set(&run->cause) ? begin_for(k, then, run->cause, run->occasion, unconfirmed)
                                   : begin(k, then, why, unconfirmed);
 }
 
@@ -159,6 +159,7 @@ static struct chain_run *run_of(struct work *k, const struct chain *chain)
     run->scope = chain->scope;
     run->generation = inc->generation;
     run->cause = (struct id){0};
+    run->occasion = NULL;
     run->step = 0;
     run->occurrence = 1;
     run->changed = true;
@@ -178,8 +179,8 @@ static bool begin(struct work *k, const struct chain *chain, const char *why, bo
 }
 
 /* Every event is a climb of its own. */
-static bool begin_for(struct work *k, const struct chain *chain, struct id cause, const char *why,
-                      bool unconfirmed)
+static bool begin_for(struct work *k, const struct chain *chain, struct id cause,
+                      const char *occasion, bool unconfirmed)
 {
     int64_t generation = 0;
     struct chain_run *run;
@@ -192,13 +193,14 @@ static bool begin_for(struct work *k, const struct chain *chain, struct id cause
         return false;
     run->generation = generation;
     run->cause = cause;
-    return climb(k, run, chain, why, unconfirmed);
+    run->occasion = occasion;
+    return climb(k, run, chain, occasion, unconfirmed);
 }
 
-bool chains_begin_for(struct work *k, const char *id, const struct id *cause)
+bool chains_begin_for(struct work *k, const char *occasion, enum scope scope,
+                      const struct id *cause)
 {
-    return begin_for(k, policy_chain(k->w->policy, id), *cause, policy_occasion(k->w->policy, id),
-                     false);
+    return begin_for(k, policy_chain_for(k->w->policy, occasion, scope), *cause, occasion, false);
 }
 
 bool chains_begin_ungraded(struct work *k)
@@ -284,12 +286,33 @@ struct call *chains_find_call(struct incident *inc, const char *escalation_id)
 }
 
 /* The climb that the call belongs to. */
-static struct chain_run *run_of_call(const struct work *k, const struct call *c)
+static const struct chain_run *run_of_call(const struct incident *inc, const struct call *c)
 {
-    for (size_t i = 0; i < k->inc->runs_n; i++)
-        if (strcmp(k->inc->runs[i].chain, c->chain) == 0)
-            return &k->inc->runs[i];
+    for (size_t i = 0; i < inc->runs_n; i++)
+        if (strcmp(inc->runs[i].chain, c->chain) == 0)
+            return &inc->runs[i];
     return NULL;
+}
+
+bool chains_was_called(const struct incident *inc, const char *occasion, int64_t occurred_at)
+{
+    for (size_t i = 0; i < inc->calls_n; i++) {
+        const struct call *c = &inc->calls[i];
+        const struct chain_run *run = chains_is_present(inc, c) ? run_of_call(inc, c) : NULL;
+
+        if (run && run->occasion && strcmp(run->occasion, occasion) == 0 && c->step == 1 &&
+            c->raised_at == occurred_at && (run->next_at || c->acknowledged_at))
+            return true;
+    }
+    return false;
+}
+
+bool chains_is_for_event(const struct incident *inc, const char *escalation_id)
+{
+    const struct call *c = chains_find_call((struct incident *)(uintptr_t)inc, escalation_id);
+    const struct chain_run *run = c ? run_of_call(inc, c) : NULL;
+
+    return run && id_is_set(&run->cause);
 }
 
 static bool is_for(const struct chain_run *run, enum scope scope, const struct chain_run *only)
@@ -302,11 +325,11 @@ void chains_acknowledge(struct work *k, enum scope scope, const char *escalation
                         const struct id *action, int64_t at_ms)
 {
     const struct call *named = escalation_id ? chains_find_call(k->inc, escalation_id) : NULL;
-    const struct chain_run *only = named ? run_of_call(k, named) : NULL;
+    const struct chain_run *only = named ? run_of_call(k->inc, named) : NULL;
 
     for (size_t i = 0; i < k->inc->calls_n; i++) {
         struct call *c = &k->inc->calls[i];
-        const struct chain_run *run = is_open(k->inc, c, scope) ? run_of_call(k, c) : NULL;
+        const struct chain_run *run = is_open(k->inc, c, scope) ? run_of_call(k->inc, c) : NULL;
 
         if (!run || !is_for(run, scope, only))
             continue;
@@ -372,10 +395,8 @@ void chains_undelivered(struct work *k, const struct call *call)
 
 static const char *why_now(const struct work *k, const struct chain_run *run)
 {
-    const char *occasion = policy_occasion(k->w->policy, run->chain);
-
-    if (id_is_set(&run->cause) && occasion)
-        return occasion;
+    if (id_is_set(&run->cause))
+        return run->occasion;
     if (run->step == 0)
         return "ungraded";
     for (size_t i = 0; i < k->inc->calls_n; i++) {
@@ -423,9 +444,19 @@ static bool begin_heirs(struct work *k, is_heir_fn *is_heir, enum scope scope, c
     return true;
 }
 
-/* The policy that knew the chain is gone. A chain of the same scope takes over: what begins for this incident, else what follows
+/* The policy that knew the chain is gone, but not what happened: whoever is called for that now. If they are already, it is one more of its kind. */
+static bool take_over_event(struct work *k, struct chain_run *run, bool unconfirmed)
+{
+    const struct chain *chain = policy_chain_for(k->w->policy, run->occasion, run->scope);
+
+    stop(run);
+    return chains_is_climbing(k->inc, chain->id) ||
+           begin_for(k, chain, run->cause, run->occasion, unconfirmed);
+}
+
+/* The same of the level's. A chain of the same scope takes over: what begins for this incident, else what follows
  * that. All of it was climbed, or there is none: everybody is called anew, for nobody has answered. */
-static bool take_over(struct work *k, struct chain_run *run, bool unconfirmed)
+static bool take_over_level(struct work *k, struct chain_run *run, bool unconfirmed)
 {
     const char *why = run->step == 0 ? "ungraded" : "policy_changed";
     enum scope scope = run->scope;
@@ -440,6 +471,12 @@ static bool take_over(struct work *k, struct chain_run *run, bool unconfirmed)
         return true;
     chains_new_generation(k);
     return begin_heirs(k, is_first, SCOPE_SYSTEM, why, unconfirmed);
+}
+
+static bool take_over(struct work *k, struct chain_run *run, bool unconfirmed)
+{
+    return id_is_set(&run->cause) ? take_over_event(k, run, unconfirmed)
+                                  : take_over_level(k, run, unconfirmed);
 }
 
 bool chains_due(struct work *k, int64_t heard_ms, bool is_deaf)

@@ -320,6 +320,19 @@ static bool follow(struct work *k, const struct event *ev, int64_t appended_ms)
     return duties_satisfied_by(k, ev, appended_ms);
 }
 
+/* False: whoever took the message was told of a challenge or a campaign, and has not read what the incident is. */
+static bool acknowledge(struct work *k, const struct event *ev, enum scope scope,
+                        int64_t appended_ms)
+{
+    const char *escalation_id = ev->action_acknowledged->escalation_id;
+    bool is_of_incident = !escalation_id || !chains_is_for_event(k->inc, escalation_id);
+
+    chains_acknowledge(k, scope, escalation_id, &ev->id, appended_ms);
+    if (is_of_incident && k->inc->state == STATE_REPORTED)
+        k->inc->state = STATE_TRIAGED;
+    return is_of_incident;
+}
+
 static bool take_step(struct work *k, const struct step *step, const struct event *ev,
                       struct actor *actor, int64_t appended_ms)
 {
@@ -328,12 +341,8 @@ static bool take_step(struct work *k, const struct step *step, const struct even
     inc->changed = true;
     if (step->to != STATE_THE_SAME)
         inc->state = step->to;
-    if (ev->type == EVENT_ACTION_ACKNOWLEDGED) {
-        chains_acknowledge(k, actor->scope, ev->action_acknowledged->escalation_id, &ev->id,
-                           appended_ms);
-        if (inc->state == STATE_REPORTED)
-            inc->state = STATE_TRIAGED;
-    }
+    if (ev->type == EVENT_ACTION_ACKNOWLEDGED && !acknowledge(k, ev, actor->scope, appended_ms))
+        return answer(k, ev, actor, NULL);
     return follow(k, ev, appended_ms) && answer(k, ev, actor, NULL);
 }
 
@@ -367,7 +376,8 @@ static bool on_action(struct work *k, const struct event *ev, int64_t appended_m
 /* --- what a grade is not, but calls for people --------------------------------------------------- */
 
 /* Without a grade the incident is not known well enough to call anybody for more: the event waits with the actions. */
-static bool call_for_event(struct work *k, const struct event *ev, const char *chain)
+static bool call_for_event(struct work *k, const struct event *ev, const char *occasion,
+                           enum scope scope)
 {
     if (!k->inc->is_graded) {
         k->out->verdict = VERDICT_KEEP;
@@ -377,31 +387,27 @@ static bool call_for_event(struct work *k, const struct event *ev, const char *c
         return answer(k, ev, NULL,
                       "the incident is closed or refuted: nobody is called; reopen it if this is "
                       "a reason to");
-    return chains_begin_for(k, chain, &ev->id) && answer(k, ev, NULL, NULL);
+    return chains_begin_for(k, occasion, scope, &ev->id) && answer(k, ev, NULL, NULL);
 }
 
 /* A person's decision stays in force; who decided is told that news speaks against it. */
 static bool on_challenge(struct work *k, const struct event *ev)
 {
-    const struct chains_file *chains = policy_chains(k->w->policy);
+    bool is_park = ev->incident_challenged->actor->scope == SCOPE_PARK;
 
-    return call_for_event(k, ev,
-                          ev->incident_challenged->actor->scope == SCOPE_PARK
-                              ? chains->challenged_park
-                              : chains->challenged_enterprise);
+    return call_for_event(k, ev, "challenged", is_park ? SCOPE_PARK : SCOPE_ENTERPRISE);
 }
 
-/* The park is called once for a campaign, by the incident that opens it; those that join say nothing. An incident may open many at once (a list of
- * indicators): while the chain of one climbs, the others call nobody. */
+/* The park is called once for a campaign, by the incident that opens it; those that join say nothing. What comes to be known at one time may open many (a
+ * list of indicators): the first of them calls. */
 static bool on_link(struct work *k, const struct event *ev)
 {
-    const char *chain = policy_chains(k->w->policy)->campaign;
-
     if (!ev->incident_linked->opens)
         return true;
-    if (k->inc->is_graded && is_active(k->inc) && chains_is_climbing(k->inc, chain))
+    if (k->inc->is_graded && is_active(k->inc) &&
+        chains_was_called(k->inc, "campaign", ev->occurred_at))
         return answer(k, ev, NULL, NULL);
-    return call_for_event(k, ev, chain);
+    return call_for_event(k, ev, "campaign", SCOPE_PARK);
 }
 
 /* --- messages ----------------------------------------------------------------------------------- */

@@ -19,8 +19,9 @@
 struct chain_run {
     const char *chain; /* its id in the policy */
     enum scope scope;
-    int64_t generation; /* the incident's; of a chain that an event began: how often one did */
-    struct id cause;    /* the event that began it; not set: the level, or the lack of a grade */
+    int64_t generation;   /* the incident's; of a chain that an event began: how often one did */
+    struct id cause;      /* the event that began it; not set: the level, or the lack of a grade */
+    const char *occasion; /* with a cause: "challenged" or "campaign" */
     int64_t
         step; /* the one that was called last, from 1; 0: none yet (ungraded: waits for the grade) */
     int64_t occurrence; /* the last step can be called more than once */

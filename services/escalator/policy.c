@@ -155,22 +155,23 @@ static void list_named(const struct chains_file *f, struct named ret[NAMED_N])
     ret[2] = (struct named){"campaign", f->campaign, SCOPE_PARK, "campaign"};
 }
 
+const struct chain *policy_chain_for(const struct policy *p, const char *occasion, enum scope scope)
+{
+    struct named named[NAMED_N];
+    const struct chain *ret = NULL;
+
+    list_named(p->chains, named);
+    for (size_t i = 0; i < NAMED_N; i++)
+        if (strcmp(named[i].occasion, occasion) == 0 && (!ret || named[i].scope == scope))
+            ret = policy_chain(p, named[i].chain);
+    return ret;
+}
+
 static bool is_then_of(const struct policy *p, const char *chain, const char *first)
 {
     const struct chain *c = policy_chain(p, first);
 
     return c && c->then && strcmp(c->then, chain) == 0;
-}
-
-const char *policy_occasion(const struct policy *p, const char *chain)
-{
-    struct named named[NAMED_N];
-
-    list_named(p->chains, named);
-    for (size_t i = 0; i < NAMED_N; i++)
-        if (strcmp(named[i].chain, chain) == 0 || is_then_of(p, chain, named[i].chain))
-            return named[i].occasion;
-    return NULL;
 }
 
 /* How many ways lead to a chain: levels, other chains, and names. */

@@ -30,8 +30,9 @@ const struct chains_file *policy_chains(const struct policy *p);
 const struct chain *policy_chain(const struct policy *p,
                                  const char *id); /* NULL: none of that name */
 bool chain_is_for(const struct chain *chain, enum level level);
-/* What a chain that events begin is called for: "challenged" or "campaign". NULL: no event begins it. */
-const char *policy_occasion(const struct policy *p, const char *chain);
+/* The chain that an event begins: "challenged", of whose scope decided, or "campaign", which is the park's whatever scope is asked for. */
+const struct chain *policy_chain_for(const struct policy *p, const char *occasion,
+                                     enum scope scope);
 
 struct policy_duty {
     const char *regime;

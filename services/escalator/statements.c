@@ -7,7 +7,7 @@
     " level, category, revision, incident_seq, generation, discovered_at, reported_at, graded_at," \
     " handling_ended_at, duties"
 #define RUN_COLUMNS                                                                                \
-    "incident_id, chain, scope, generation, cause, step, occurrence, partition, next_at"
+    "incident_id, chain, scope, generation, cause, occasion, step, occurrence, partition, next_at"
 #define CALL_COLUMNS                                                                               \
     "incident_id, escalation_id, chain, generation, step, occurrence, role, scope, person_id,"     \
     " acknowledgement_wanted, delivered, raised_at, acknowledge_by, acknowledged_at,"              \
@@ -70,10 +70,10 @@ const struct db_statement escalator_statements[] = {
      " duties = EXCLUDED.duties"},
     {"save_runs",
      "INSERT INTO chain_run (" RUN_COLUMNS ") SELECT * FROM unnest($1::uuid[], $2::text[],"
-     " $3::text[], $4::int[], $5::uuid[], $6::int[], $7::int[], $8::int[], $9::timestamptz[])"
-     " ON CONFLICT (incident_id, chain) DO UPDATE SET scope = EXCLUDED.scope,"
-     " generation = EXCLUDED.generation, cause = EXCLUDED.cause, step = EXCLUDED.step,"
-     " occurrence = EXCLUDED.occurrence, next_at = EXCLUDED.next_at"},
+     " $3::text[], $4::int[], $5::uuid[], $6::text[], $7::int[], $8::int[], $9::int[],"
+     " $10::timestamptz[]) ON CONFLICT (incident_id, chain) DO UPDATE SET scope = EXCLUDED.scope,"
+     " generation = EXCLUDED.generation, cause = EXCLUDED.cause, occasion = EXCLUDED.occasion,"
+     " step = EXCLUDED.step, occurrence = EXCLUDED.occurrence, next_at = EXCLUDED.next_at"},
     {"save_calls",
      "INSERT INTO escalation (" CALL_COLUMNS ") SELECT * FROM unnest($1::uuid[], $2::uuid[],"
      " $3::text[], $4::int[], $5::int[], $6::int[], $7::text[], $8::text[], $9::uuid[],"

@@ -124,6 +124,7 @@ static bool read_run(struct cells *c, struct batch *b)
     run->scope = (enum scope)get_enum(c, &scope_table, NULL);
     run->generation = get_int(c);
     get_id(c, &run->cause);
+    run->occasion = get_text(c);
     run->step = get_int(c);
     run->occurrence = get_int(c);
     (void)get_int(c); /* the incident's partition */
@@ -327,6 +328,7 @@ static void write_run(struct columns *c, const struct incident *inc, const struc
     columns_text(c, enum_text(&scope_table, (int)run->scope));
     columns_int(c, run->generation);
     columns_id(c, &run->cause);
+    columns_text(c, run->occasion);
     columns_int(c, run->step);
     columns_int(c, run->occurrence);
     columns_int(c, inc->partition);

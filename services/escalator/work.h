@@ -36,7 +36,12 @@ void *work_take(struct work *k, size_t size);
 bool chains_begin_ungraded(struct work *k);
 bool chains_begin(struct work *k, const char *why); /* those of the incident's level */
 /* The chain that the policy names for an event; begun anew if it climbs already. It has a life of its own: a raised level does not end it. */
-bool chains_begin_for(struct work *k, const char *id, const struct id *cause);
+bool chains_begin_for(struct work *k, const char *occasion, enum scope scope,
+                      const struct id *cause);
+/* Are people called for an event of that time, or have they answered? */
+bool chains_was_called(const struct incident *inc, const char *occasion, int64_t occurred_at);
+/* Was it an event that the call was made for? */
+bool chains_is_for_event(const struct incident *inc, const char *escalation_id);
 void chains_stop_all(struct work *k);
 void chains_new_generation(struct work *k);
 bool chains_due(struct work *k, int64_t heard_ms, bool is_deaf);

@@ -178,12 +178,16 @@ static const struct row {
      "grade major 0; campaign opens; ack p 4; +600",
      "R top.1 security_lead first_grade R top.1 owner first_grade R top.park.1 duty_officer "
      "first_grade O+ triage-1h running S reported/major R campaign.1 duty_officer campaign S "
-     "reported/major O= triage-1h satisfied S triaged/major R top.2 deputy unacknowledged R "
+     "reported/major S reported/major R top.2 deputy unacknowledged R "
      "top.park.2 centre_head unacknowledged"},
-    {"while a campaign's call waits, another campaign calls nobody",
-     "grade general 0; campaign opens; campaign opens; acknowledged p",
+    {"campaigns that open at one time call once",
+     "grade general 0; campaign opens; campaign opens; acknowledged p; campaign opens",
      GENERAL " R campaign.1 duty_officer campaign S reported/general S reported/general O= "
-             "triage-1h satisfied S triaged/general"},
+             "triage-1h satisfied S triaged/general S triaged/general"},
+    {"one that opens later calls, whatever became of the first",
+     "grade general 0; campaign opens; +60; campaign opens; acknowledged p; +600",
+     GENERAL " R campaign.1 duty_officer campaign S reported/general R campaign.1 duty_officer "
+             "campaign S reported/general O= triage-1h satisfied S triaged/general"},
     {"a campaign whose call ended unanswered does not silence the next one",
      "grade general 0; campaign opens; refuted p; reopened p; campaign opens",
      GENERAL " R campaign.1 duty_officer campaign S reported/general O= triage-1h stopped S "
@@ -273,9 +277,13 @@ static const struct reload_row {
              "duty_officer unacknowledged R general.1 it policy_changed"},
     {"a renamed chain for what has no grade", RENAMED, "report; reload; +61",
      "R waiting.1 duty_officer ungraded"},
-    {"an event's chain that is gone: what the level begins is called anew", RENAMED,
+    {"an event's chain that is gone: the new one for such events", RENAMED,
      "grade larger 0; acknowledged e; challenge p; reload; +600",
-     TRIAGED CHALLENGED "triaged/larger R larger2.1 owner policy_changed"},
+     TRIAGED CHALLENGED "triaged/larger R c.p.1 duty_officer challenged"},
+    {"two events' chains that are gone: one climb each", RENAMED,
+     "grade larger 0; acknowledged e; challenge p; campaign opens; reload; +600; +600",
+     TRIAGED CHALLENGED "triaged/larger R campaign.1 duty_officer campaign S triaged/larger "
+                        "R c.p.1 duty_officer challenged R c.1 duty_officer campaign"},
     {"renamed while it climbs", RENAMED, "report; +61; reload; +600",
      "R ungraded.1 duty_officer ungraded R waiting.1 duty_officer policy_changed"},
 };

@@ -262,7 +262,7 @@ static void write_file(const char *folder, const char *name, const char *text)
 static void a_change_in_the_folder_reloads(void **state)
 {
     AUTO(auto_service) struct service *svc = NULL;
-    char folder[] = "/tmp/tongbao-watch-XXXXXX", below[64];
+    char folder[] = "/tmp/tongbao-watch-XXXXXX", below[64], aside[64];
     pthread_t self = pthread_self();
     int before = atomic_load(&reloads);
 
@@ -279,9 +279,15 @@ static void a_change_in_the_folder_reloads(void **state)
     wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 1));
     write_file(folder, "a.json", "22");
     wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 2));
+    snprintf(below, sizeof(below), "%s/regimes", folder);
+    snprintf(aside, sizeof(aside), "%s/aside", folder);
+    rename(below, aside); /* the same files under another name */
+    wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 3));
+    rename(aside, below);
+    wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 4));
     snprintf(below, sizeof(below), "%s/regimes/b.json", folder);
     unlink(below);
-    wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 3));
+    wait_for((service_pause(svc, 10), atomic_load(&reloads) == before + 5));
     service_on_reload(svc, NULL, NULL);
     below[strlen(below) - strlen("/b.json")] = '\0';
     rmdir(below);
