@@ -1,11 +1,14 @@
 #include "services/classifier/numbers.h"
 
+#include <string.h>
+
 #include "services/classifier/daytime.h"
 #include "services/classifier/quantity.h"
 #include "services/classifier/spot.h"
 
-#define LOOKS_MAX  128 /* numbers that are looked at, whether they count something or not */
-#define NOUN_STEPS 6   /* between a number and a noun that counts: "600万个注册邮箱账号" */
+#define LOOKS_MAX   128 /* numbers that are looked at, whether they count something or not */
+#define NAME_DIGITS 8   /* in a row, at least: a number of somebody or something */
+#define NOUN_STEPS  6   /* between a number and a noun that counts: "600万个注册邮箱账号" */
 
 static const char piece[] = "个"; /* may stand between a number and what it counts */
 #define PIECE_LEN (sizeof(piece) - 1)
@@ -74,12 +77,48 @@ static bool stands_alone(const struct scan *s, size_t at)
     return at >= s->len || mark_at(s->text, s->len, at, &unused, &n) != MARK_NONE;
 }
 
+static size_t skip_digits(const struct scan *s, size_t at)
+{
+    while (at < s->len && ascii_is_digit(s->text[at]))
+        at++;
+    return at;
+}
+
+/* "工号10086123", "手机号码:13812345678" */
+static bool is_named(const struct scan *s, size_t from)
+{
+    static const char *const names[] = {"号", "码", "id", "qq"};
+    size_t at = from;
+
+    if (at > 0 && s->text[at - 1] == ':')
+        at--;
+    else if (at >= 3 && memcmp(s->text + at - 3, "：", 3) == 0)
+        at -= 3;
+    at = spot_skip_back(s->text, at);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (spot_ends(s->text, s->len, at, names[i], strlen(names[i])))
+            return true;
+    return false;
+}
+
+/* A noun behind such a row of digits begins what is said next: "手机号13812345678客户信息泄露". Words that only count ("条", "人") are of one character. */
+static bool is_noun(const struct unit_word *word)
+{
+    uint16_t unused;
+
+    return symbol_at(word->text, word->len, 0, &unused) < word->len;
+}
+
 /* The word that says what the number from … *to counts; *to moves behind it when it stands there. */
 static const struct unit_word *unit_of(const struct scan *s, size_t from, size_t *to)
 {
     size_t behind = spot_skip_blanks(s->text, s->len, *to), before;
     const struct unit_word *word = unit_at(s, behind, UNIT_BEHIND);
+    bool is_row = skip_digits(s, from) == *to && *to - from >= NAME_DIGITS;
 
+    if (is_row && word &&
+        (*to - from > s->units->digits_max[word->unit] || (is_noun(word) && is_named(s, from))))
+        return NULL;
     if (!word && is_piece(s, behind)) {
         word = unit_at(s, behind + PIECE_LEN, UNIT_BEHIND);
         behind += word ? PIECE_LEN : 0;
@@ -92,7 +131,7 @@ static const struct unit_word *unit_of(const struct scan *s, size_t from, size_t
     word = unit_at(s, before, UNIT_BEFORE);
     if (!word)
         word = noun_behind(s, behind, to);
-    if (!word && stands_alone(s, *to))
+    if (!word && (!is_row || is_piece(s, *to)) && stands_alone(s, *to))
         word = unit_at(s, before, UNIT_NOUN);
     return word;
 }
@@ -208,6 +247,16 @@ static void end_clause(struct scan *s, size_t at, size_t mark_len, bool ends_sen
         s->sentence_from = at + mark_len;
 }
 
+/* More digits than are understood: none of them begins a number. They are one when a unit stands behind them. */
+static size_t pass_digits(struct scan *s, size_t at)
+{
+    size_t end = skip_digits(s, at);
+
+    if (unit_at(s, end, UNIT_BEHIND))
+        s->ret->has_unread = true;
+    return end;
+}
+
 /* Takes what tells a number at `at`, where a symbol of n bytes stands; returns where to go on. */
 static size_t take(struct scan *s, size_t at, uint16_t symbol, size_t n)
 {
@@ -220,6 +269,8 @@ static size_t take(struct scan *s, size_t at, uint16_t symbol, size_t n)
         next = take_clock(s, at);
     if (next == at)
         next = take_number(s, at);
+    if (next == at && ascii_is_digit(s->text[at]))
+        next = pass_digits(s, at);
     return next > at ? next : at + n;
 }
 

@@ -2,7 +2,7 @@
  * numbers - the numbers of a text with what they count, each as a range, in the clause and the sentence in which they stand. Pure.
  *
  * A number (quantity.h) counts what its unit says (units.h): the word behind it, or before it, or a noun a little behind ("12,000 customer records"),
- * or, when nothing at all is behind it, the noun before it. From … until, told by the clock (daytime.h), is a number of minutes. "2小时30分钟" is one.
+ * or, when nothing at all is behind it, the noun before it. Digits in a row that are too many, or that name somebody ("手机号13812345678"), count nothing. From … until, told by the clock (daytime.h), is a number of minutes. "2小时30分钟" is one.
  *
  * Threads     Any. Bounds: NUMBERS_MAX numbers and 128 looks a text; when there are more, or one that is not understood, has_unread is set.
  */

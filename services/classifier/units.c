@@ -140,12 +140,31 @@ static void sort_words(struct units *u)
         }
 }
 
+static bool load_digits(struct units *u, json_t *digits, struct err *err)
+{
+    const char *name;
+    json_t *most;
+    size_t unit;
+
+    for (size_t i = 0; i < u->names_n; i++)
+        u->digits_max[i] = SIZE_MAX;
+    json_object_foreach(digits, name, most)
+    {
+        if (!units_find(u, name, &unit) || json_integer_value(most) < 1)
+            return err_at(err, "", "must be one of the units, and a number of digits") ||
+                   err_under(err, "/digits/%s", name);
+        u->digits_max[unit] = (size_t)json_integer_value(most);
+    }
+    return true;
+}
+
 bool units_load(struct units *ret, json_t *source, struct err *err)
 {
     *ret = (struct units){0};
     if (!load_units(ret, json_object_get(source, "units"), err) ||
         !load_places(ret, source, "nouns", UNIT_NOUN, err) ||
-        !load_places(ret, source, "before", UNIT_BEFORE, err))
+        !load_places(ret, source, "before", UNIT_BEFORE, err) ||
+        !load_digits(ret, json_object_get(source, "digits"), err))
         return false;
     sort_words(ret);
     if (!units_find(ret, "minutes", &ret->minutes))

@@ -4,6 +4,7 @@
  *     "units":  {"minutes": {"分钟": 1, "小时": 60, …}, "yuan": {"元": 1, "美元": [6, 8], …}, …}       stand behind their number
  *     "nouns":  {"persons": ["客户", …]}         stand before a number without a unit: "影响客户800多万"
  *     "before": {"yuan": {"¥": 1, …}}            stand before their number
+ *     "digits": {"persons": 10}                  a longer row of digits counts no persons: it is somebody's telephone number
  *
  * Threads     struct units is immutable after units_load(): any thread.
  * Ownership   Borrows the source document.
@@ -37,7 +38,8 @@ struct unit_word { /* "小时": 60 of minutes */
 struct units {
     const char *names[UNITS_MAX];
     size_t names_n;
-    size_t minutes; /* the unit of what the clock tells; UNITS_MAX: none */
+    size_t digits_max[UNITS_MAX]; /* in a row */
+    size_t minutes;               /* the unit of what the clock tells; UNITS_MAX: none */
     /* In order of place and of the byte that units_at() looks at first; of those longer ones first. */
     struct unit_word words[UNIT_WORDS_MAX];
     size_t words_n;
