@@ -167,6 +167,7 @@ static enum case_outcome take_grade(struct case_file *c, struct event *ev)
                               .gbt = grade->gbt20986->name};
 
         read_decision(&p.decision_event_id, grade, &c->published);
+        standing_of(&p.standing, grade);
         case_write_digest(p.digest, grade);
         stand(c, p);
     }
@@ -325,6 +326,7 @@ void case_published(struct case_file *c, const struct regrade *r)
                           .decision_event_id = r->decision_event_id};
 
     memcpy(p.digest, r->digest, sizeof(p.digest));
+    standing_of(&p.standing, &r->body);
     stand(c, p);
 }
 

@@ -3,8 +3,10 @@
  *
  * Inputs      Reports, supplements, people's decisions and links, a set by event id: a copy changes nothing. They are read in one order whatever order they
  *             came in (reports first, then by occurred_at and event id), so all orders of arrival end in the same grade.
- * Level       The facts are merged input by input; the level is the highest that any stage of this reached, because only a person lowers. So a
- *             second, conflicting report under one incident can only raise (hard case 9).
+ * Level       The facts are merged input by input; the level is the highest that any stage of this reached, because only a person lowers. A report is
+ *             also a beginning of its own, to which the supplements come: so a second, conflicting one under an incident can only raise (hard case 9).
+ *             The same of each regime's level. What was published stays, also what no stage reaches any more: a policy changed, or a supplement that
+ *             came late stands before another and takes back what that one was about.
  * A person    decides over every rule, before and after; the park's decision over the enterprise's; of two of one scope the later.
  * Published   What counts is the decision that stands in incident.v1, not what would be computed anew (hard case 14): an incident of which nothing is
  *             known but the report that was graded is never graded again.
@@ -30,7 +32,7 @@
 
 #include "common/base/hash.h"
 #include "proto/event.h"
-#include "services/classifier/policy.h"
+#include "services/classifier/standing.h"
 
 #define CASE_INPUTS_MAX 256 /* of one type, one enterprise and one scope */
 #define CASE_ARENA_MAX_BYTES                                                                       \
@@ -51,6 +53,7 @@ struct published {
     enum level level;
     enum category category;
     enum gbt20986 gbt;
+    struct standing standing;    /* by regime */
     struct id decision_event_id; /* the person's decision that it follows; none: the rules' */
     bool is_challenged;          /* that decision, at the level: */
     enum level challenged_level;

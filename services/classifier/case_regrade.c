@@ -222,6 +222,8 @@ bool case_regrade(struct regrade *ret, const struct case_file *c, const struct p
     if (!grade_all(ret, c, policy, decision, &h, err) || !join_summaries(ret, c, err))
         return false;
     fill_common(ret, c, report, decision);
+    if (!standing_keep(&c->published.standing, &ret->body, &ret->arena, err))
+        return false;
     if (!decision)
         keep_level(ret, &c->published);
     else if (!challenge(ret, c, policy, decision, &h, err) ||

@@ -4,6 +4,7 @@
 
 #include "services/classifier/facts.h"
 
+#define WAYS_MAX              4
 #define STAGE_ARENA_MAX_BYTES (4 * CLASSIFY_ARENA_MAX_BYTES) /* with what is kept of others */
 
 void merging_begin(struct merging *m, const struct case_file *c, const struct policy *policy,
@@ -150,43 +151,87 @@ static bool take_stage(struct highest *h, const struct merging *m, const struct 
     return true;
 }
 
-/* A report is graded by itself as soon as it comes; so it is a stage by itself, too, wherever it comes to stand behind the first. */
-static bool take_report_alone(struct highest *h, struct merging *m, size_t i,
-                              const struct event *news, struct err *err)
+static bool is_report(const struct case_input *input)
 {
-    struct merging alone;
-
-    if (m->c->inputs[i].ev.type != EVENT_REPORT_SUBMITTED || !h->is_set)
-        return true;
-    merging_begin(&alone, m->c, m->policy, m->arena);
-    alone.in.discovered_at = m->c->inputs[i].ev.report_submitted->discovered_at;
-    return merge_input(&alone, i, err) && take_stage(h, &alone, news, err);
+    return input->ev.type == EVENT_REPORT_SUBMITTED && !input->is_stranger;
 }
 
-/* NULL: nobody decided. */
-static bool is_after(const struct event *ev, const struct event *decision)
+/* What may be said beside the facts themselves. */
+struct question {
+    const struct event *decision; /* NULL: nobody decided */
+    bool with_news;
+};
+
+/* The first report is what was decided on. */
+static bool is_news(const struct case_file *c, const struct event *ev, const struct question *q)
 {
-    return decision && case_compare_times(ev, decision) > 0;
+    const struct report_submitted *first = case_first_report(c);
+
+    return q->decision && !(ev->type == EVENT_REPORT_SUBMITTED && ev->report_submitted == first) &&
+           case_compare_times(ev, q->decision) > 0;
+}
+
+/* Stage by stage, in order. only: the one report that is taken, with all supplements, or as many as `supplements`; NULL: all reports. */
+static bool take_stages(struct highest *h, struct merging *m, const struct question *q,
+                        const struct case_input *only, size_t supplements, struct err *err)
+{
+    const struct event *news = NULL;
+
+    for (size_t i = 0; i < m->c->inputs_n; i++) {
+        const struct case_input *input = &m->c->inputs[i];
+        bool is_new = is_news(m->c, &input->ev, q);
+
+        if (!case_is_fact(input) || (is_new && !q->with_news) ||
+            (only && is_report(input) && input != only))
+            continue;
+        if (!is_report(input) && supplements-- == 0)
+            break;
+        if (is_new)
+            news = &input->ev;
+        h->is_split = h->is_split || (news && !is_new);
+        if (!merge_input(m, i, err) || !take_stage(h, m, news, err))
+            return false;
+    }
+    return true;
+}
+
+/* Each report is graded by itself as soon as it comes, and whatever comes behind it together with it: so it is a way of its own, wherever it stands beside the
+ * others. Beyond the first of them only the reports themselves are, for ways are dear. */
+static bool take_reports(struct highest *h, const struct merging *all, const struct question *q,
+                         struct err *err)
+{
+    const struct case_file *c = all->c;
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->inputs_n; i++) {
+        struct merging one;
+
+        if (!is_report(&c->inputs[i]))
+            continue;
+        merging_begin(&one, c, all->policy, all->arena);
+        one.in.discovered_at = c->inputs[i].ev.report_submitted->discovered_at;
+        if (!take_stages(h, &one, q, &c->inputs[i], n < WAYS_MAX ? SIZE_MAX : 0, err))
+            return false;
+        n++;
+    }
+    return true;
+}
+
+static size_t count_reports(const struct case_file *c)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->inputs_n; i++)
+        n += is_report(&c->inputs[i]);
+    return n;
 }
 
 bool case_find_highest(struct highest *ret, struct merging *m, const struct event *decision,
                        bool with_news, struct err *err)
 {
-    const struct event *news = NULL;
+    const struct question q = {decision, with_news};
 
     *ret = (struct highest){.before = LEVEL_GENERAL};
-    for (size_t i = 0; i < m->c->inputs_n; i++) {
-        const struct case_input *input = &m->c->inputs[i];
-        bool is_new = ret->is_set && is_after(&input->ev, decision);
-
-        if (!case_is_fact(input) || (is_new && !with_news))
-            continue;
-        if (is_new)
-            news = &input->ev;
-        ret->is_split = ret->is_split || (news && !is_new);
-        if (!take_report_alone(ret, m, i, news, err) || !merge_input(m, i, err) ||
-            !take_stage(ret, m, news, err))
-            return false;
-    }
-    return true;
+    return (count_reports(m->c) < 2 || take_reports(ret, m, &q, err)) &&
+           take_stages(ret, m, &q, NULL, SIZE_MAX, err);
 }

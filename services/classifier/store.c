@@ -12,7 +12,7 @@ const struct db_statement store_statements[] = {
     {"case_open", "INSERT INTO incident_case (incident_id) SELECT unnest($1::uuid[])"
                   " ON CONFLICT DO NOTHING"},
     {"case_lock", "SELECT incident_id, enterprise_id, inputs, revision, level, category, gbt20986,"
-                  " decision_event_id, challenged_level, digest FROM incident_case WHERE "
+                  " decision_event_id, challenged_level, digest, standing FROM incident_case WHERE "
                   "incident_id = ANY($1::uuid[])"
                   " ORDER BY incident_id FOR UPDATE"},
     {"case_inputs",
@@ -21,10 +21,11 @@ const struct db_statement store_statements[] = {
     {"case_save",
      "UPDATE incident_case c SET enterprise_id = u.e, inputs = u.n, revision = u.r, level = u.l,"
      " category = u.c, gbt20986 = u.g, decision_event_id = u.d, challenged_level = u.h,"
-     " digest = u.s,"
+     " digest = u.s, standing = u.t,"
      " updated_at = transaction_timestamp()"
      " FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[], $5::text[], $6::text[],"
-     " $7::text[], $8::uuid[], $9::text[], $10::text[]) AS u(i, e, n, r, l, c, g, d, h, s) WHERE "
+     " $7::text[], $8::uuid[], $9::text[], $10::text[], $11::text[]) AS u(i, e, n, r, l, c, g, d, "
+     "h, s, t) WHERE "
      "c.incident_id = "
      "u.i"},
     {"case_add",
@@ -97,6 +98,7 @@ static bool read_case(struct stored_case *c, const PGresult *res, int row, struc
     p->is_challenged = challenged_level != NULL;
     p->challenged_level = (enum level)challenged;
     snprintf(p->digest, sizeof(p->digest), "%s", db_text(res, row, 9) ? db_text(res, row, 9) : "");
+    standing_read(&p->standing, db_text(res, row, 10));
     return true;
 }
 
@@ -245,11 +247,16 @@ static void add_input(struct columns *to, const struct case_input *input)
     columns_int(to, origin->offset);
 }
 
-static void add_case(struct columns *to, const struct stored_case *c, int64_t inputs)
+static bool add_case(struct columns *to, const struct stored_case *c, int64_t inputs,
+                     struct err *err)
 {
+    AUTO(buf_done) struct buf standing;
     const struct published *p = &c->file.published;
     bool is_graded = p->revision >= 0;
 
+    buf_init(&standing, EVENT_BODY_MAX_BYTES);
+    if (!standing_write(&p->standing, &standing, err))
+        return false;
     columns_row(to);
     columns_id(to, &c->file.incident_id);
     columns_id(to, &c->file.enterprise_id);
@@ -261,13 +268,15 @@ static void add_case(struct columns *to, const struct stored_case *c, int64_t in
     columns_id(to, &p->decision_event_id);
     columns_text(to, p->is_challenged ? enum_text(&level_table, (int)p->challenged_level) : NULL);
     columns_text(to, is_graded ? p->digest : NULL);
+    columns_text(to, is_graded ? buf_text(&standing) : NULL);
+    return true;
 }
 
 struct saving {
     struct columns cases, added, dropped, opened, empty;
 };
 
-static void collect(struct saving *s, const struct stored_case *c)
+static bool collect(struct saving *s, const struct stored_case *c, struct err *err)
 {
     int64_t inputs = c->inputs;
     bool was_early = false;
@@ -289,7 +298,7 @@ static void collect(struct saving *s, const struct stored_case *c)
     }
     if (was_early)
         add_id(&s->opened, &c->file.incident_id);
-    add_case(&s->cases, c, inputs);
+    return add_case(&s->cases, c, inputs, err);
 }
 
 /* A row that was made to be locked, for an event that was refused. */
@@ -317,10 +326,12 @@ bool store_save(struct db *db, const struct store_batch *b, struct err *err)
     columns_init(&s.opened);
     columns_init(&s.empty);
     for (size_t i = 0; i < b->cases_n; i++)
-        if (b->cases[i].is_changed)
-            collect(&s, &b->cases[i]);
-        else if (is_empty(&b->cases[i]))
+        if (b->cases[i].is_changed) {
+            if (!collect(&s, &b->cases[i], err))
+                return false;
+        } else if (is_empty(&b->cases[i])) {
             add_id(&s.empty, &b->cases[i].file.incident_id);
+        }
     return columns_run(&s.empty, db, "case_forget", NULL, err) &&
            columns_run(&s.dropped, db, "case_drop", NULL, err) &&
            columns_run(&s.opened, db, "case_opened", NULL, err) &&

@@ -80,10 +80,11 @@ static struct event make(const struct spec *s)
     return ev;
 }
 
-#define GRADED(level, category, gbt, zh)                                                           \
+#define GRADED(level, category, gbt, zh) GRADED_BY(level, category, gbt, zh, "")
+#define GRADED_BY(level, category, gbt, zh, regimes)                                               \
     "\"revision\":0,\"parent_event_id\":\"cccccccc-0000-8000-8000-000000000001\","                 \
     "\"category\":\"" category "\",\"level\":\"" level "\",\"gbt20986\":{\"name\":\"" gbt          \
-    "\",\"zh\":\"" zh "\"},\"regimes\":[],\"reasons\":[],\"needs_human\":false,"                   \
+    "\",\"zh\":\"" zh "\"},\"regimes\":[" regimes "],\"reasons\":[],\"needs_human\":false,"        \
     "\"policy_version\":\"0000000000000000000000000000000000000000000000000000000000000000\","     \
     "\"decided_by\":\"system\",\"summary\":\"x\",\"facts\":{}"
 
@@ -382,6 +383,16 @@ static const struct set {
      5,
      LEVEL_LARGER,
      CATEGORY_MALWARE,
+     SCOPE_SYSTEM,
+     ""},
+    {"a conflicting report between a report and its supplement",
+     {{REPORT, 1, OURS, "enterprise", "\"summary\":\"x\",\"impact\":{\"outage_minutes\":420}"},
+      {GRADE, 51, OURS, "", GRADED("larger", "system_failure", "facility_failure", "设备设施故障")},
+      {REPORT, 2, OURS, "enterprise", "\"summary\":\"x\",\"impact\":{\"outage_minutes\":5}"},
+      {SUPPLEMENT, 3, OURS, "enterprise", "\"system\":{\"is_cii\":true}"}},
+     4,
+     LEVEL_EXTREME,
+     CATEGORY_SYSTEM_FAILURE,
      SCOPE_SYSTEM,
      ""},
     {"two enterprises are no wave",
@@ -1292,6 +1303,48 @@ static void what_starts_a_duty_is_published_and_stays(void **state)
     assert_int_equal(r.last.body.facts->impact->personal_records_persons, 10);
 }
 
+/* Whatever an earlier policy gave by a regime, and what an older supplement that comes late takes back. */
+static void what_was_published_by_a_regime_stays(void **state)
+{
+    AUTO(run_done) struct run r;
+    AUTO(buf_done) struct buf text;
+    const struct spec leak = {REPORT, 1, OURS, "enterprise", "\"summary\":\"客户个人信息被泄露\""};
+    const struct spec grade = {
+        GRADE, 51, OURS, "",
+        GRADED_BY("major", "data_leak", "data_security", "数据安全",
+                  "{\"regime\":\"cac-2025\",\"level\":\"extreme\",\"needs_human\":false},"
+                  "{\"regime\":\"of-old\",\"needs_human\":false,\"reportable\":true},"
+                  "{\"regime\":\"silent\",\"needs_human\":false}")};
+    const struct spec more = {SUPPLEMENT, 2, OURS, "enterprise", "\"place\":\"上海\""};
+    const struct regime_grade *cac, *old;
+    struct standing stored;
+
+    (void)state;
+    run_init(&r);
+    must_feed(&r, &leak);
+    must_feed(&r, &grade);
+    buf_init(&text, 1000);
+    assert_true(standing_write(&r.file.published.standing, &text, NULL));
+    assert_string_equal(buf_text(&text), "{\"cac-2025\":\"extreme\",\"of-old\":\"reportable\"}");
+    standing_read(&stored, buf_text(&text));
+    r.file.published.standing = stored;
+    must_feed(&r, &more);
+    assert_int_equal(r.published, 1);
+    cac = regime_of(&r.last.body, "cac-2025");
+    old = regime_of(&r.last.body, "of-old");
+    assert_true(cac->has_level && cac->level == LEVEL_EXTREME && cac->needs_human);
+    assert_true(old->has_reportable && old->reportable && !old->has_level);
+    assert_true(r.last.body.needs_human);
+    assert_null(regime_of(&r.last.body, "silent")->regime);
+    must_feed(&r, &(struct spec){SUPPLEMENT, 3, OURS, "enterprise", "\"place\":\"上海\""});
+    assert_int_equal(r.published, 1);
+    standing_read(&stored, "{\"a\":1,\"b\":\"none\",\"c\":\"larger reportable\"}");
+    assert_int_equal(stored.n, 1);
+    assert_true(stored.regimes[0].has_level && stored.regimes[0].is_reportable);
+    standing_read(&stored, NULL);
+    assert_int_equal(stored.n, 0);
+}
+
 static void an_equal_campaign_is_no_news(void **state)
 {
     AUTO(run_done) struct run r;
@@ -1424,6 +1477,7 @@ int main(void)
     TEST_ADD(&list, a_campaign_is_named);
     TEST_ADD(&list, no_campaign_is_nothing_missing);
     TEST_ADD(&list, what_starts_a_duty_is_published_and_stays);
+    TEST_ADD(&list, what_was_published_by_a_regime_stays);
     TEST_ADD(&list, an_equal_campaign_is_no_news);
     TEST_ADD(&list, links_take_nobodys_room);
     TEST_ADD_ROWS(&list, merge_rows, check_merge);
