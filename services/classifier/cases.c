@@ -40,6 +40,7 @@ struct item {
     struct origin origin;
     struct err refused; /* CASE_ANSWERED: why */
     bool is_dropped;    /* among the dead letters */
+    struct id early_of; /* the enterprise, when it was kept for an incident that is not there yet */
 };
 
 struct batch {
@@ -47,7 +48,6 @@ struct batch {
     struct sink_tx *tx;
     struct item *items;
     size_t n;
-    int64_t early; /* taken in this batch, whosesoever: so the bound also holds inside it */
     struct store_batch stored;
     struct links links;
 };
@@ -208,7 +208,17 @@ static bool refuse_strangers(struct batch *b, const struct case_file *c, struct 
 
 /* --- one event --- */
 
-static bool find_room(struct batch *b, const struct stored_case *c, const struct event *ev,
+/* What the enterprise left in this batch: the bound also holds inside it. */
+static int64_t count_early(const struct batch *b, const struct id *enterprise_id)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < b->n; i++)
+        n += strcmp(b->items[i].early_of.text, enterprise_id->text) == 0;
+    return n;
+}
+
+static bool find_room(const struct batch *b, const struct stored_case *c, const struct event *ev,
                       bool *ret, struct err *err)
 {
     int64_t waiting = 0;
@@ -219,7 +229,7 @@ static bool find_room(struct batch *b, const struct stored_case *c, const struct
         return true;
     if (!store_count_early(b->tx->db, &ev->enterprise_id, &waiting, err))
         return false;
-    *ret = waiting + b->early++ < b->cases->early_max;
+    *ret = waiting + count_early(b, &ev->enterprise_id) < b->cases->early_max;
     return true;
 }
 
@@ -309,7 +319,7 @@ static bool opened(struct batch *b, const struct case_file *c, const struct id *
 static bool take_noted(struct batch *b, struct item *item, struct stored_case *c, struct err *err)
 {
     bool was_open = id_is_set(&c->file.enterprise_id), early_room;
-    struct id id = item->ev.id;
+    struct id id = item->ev.id, enterprise_id = item->ev.enterprise_id;
     struct err why = {0};
 
     if (!find_room(b, c, &item->ev, &early_room, err))
@@ -334,6 +344,8 @@ static bool take_noted(struct batch *b, struct item *item, struct stored_case *c
         break;
     }
     c->is_changed = true;
+    if (!id_is_set(&c->file.enterprise_id))
+        item->early_of = enterprise_id;
     return was_open || !id_is_set(&c->file.enterprise_id) || opened(b, &c->file, &id, err);
 }
 

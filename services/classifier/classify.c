@@ -405,9 +405,11 @@ static bool grade_regime(struct work *w, const struct regime *regime, struct reg
     if (find_level(&answers, false, &level))
         SHAPE_SET(grade, level, level);
     SHAPE_SET(grade, needs_human, asks_person(&answers));
+    if (!count_otherwise(w, regime, grade))
+        return false;
     if (regime->asks_report)
         set_reportable(grade, &answers);
-    return count_otherwise(w, regime, grade) && explain(w, regime, &answers, grade);
+    return explain(w, regime, &answers, grade);
 }
 
 static bool applies(const struct work *w, const struct regime *regime)

@@ -265,43 +265,51 @@ static void find_figure(const struct scan *s, size_t r, struct figure *ret)
             leave_open(ret, &s->numbers.numbers[i]);
 }
 
-/* Of several texts the greatest. What was not all read rules nothing out. */
-static void join(struct figure *to, const struct figure *found, bool is_open)
+/* Of several texts the greatest. */
+static void join(struct figure *to, const struct figure *found)
 {
-    double most = is_open ? HUGE_VAL : found->at_most;
-
     if (!found->is_told)
         return;
     if (!to->is_told || found->at_least > to->at_least)
         to->at_least = found->at_least;
-    if (!to->is_told || most > to->at_most)
-        to->at_most = most;
+    if (!to->is_told || found->at_most > to->at_most)
+        to->at_most = found->at_most;
     to->is_told = true;
+}
+
+static void find_figures(struct scan *s, struct figure_hits *hits)
+{
+    const struct figures *f = s->f;
+    struct beside beside;
+
+    words_stand(f->words, s->places, 0, s->len, NULL, &s->in_text);
+    for (size_t i = 0; i < s->numbers.n; i++) {
+        look_beside(s, &s->numbers.numbers[i], &beside);
+        for (size_t r = 0; r < f->rules_n; r++)
+            s->told[i][r] = told_of(s, &s->numbers.numbers[i], &beside, &f->rules[r]);
+    }
+    for (size_t r = 0; r < f->rules_n; r++) {
+        struct figure found = {0};
+
+        find_figure(s, r, &found);
+        join(&hits->figures[r], &found);
+    }
 }
 
 void figures_scan(const struct figures *f, const char *text, size_t len,
                   const struct word_places *places, struct figure_hits *hits)
 {
     struct scan s;
-    struct beside beside;
 
     numbers_scan(&f->units, text, len, &s.numbers);
-    if (s.numbers.n == 0)
-        return;
     s.f = f;
     s.text = text;
     s.len = len;
     s.places = places;
-    words_stand(f->words, places, 0, len, NULL, &s.in_text);
-    for (size_t i = 0; i < s.numbers.n; i++) {
-        look_beside(&s, &s.numbers.numbers[i], &beside);
-        for (size_t r = 0; r < f->rules_n; r++)
-            s.told[i][r] = told_of(&s, &s.numbers.numbers[i], &beside, &f->rules[r]);
-    }
-    for (size_t r = 0; r < f->rules_n; r++) {
-        struct figure found = {0};
-
-        find_figure(&s, r, &found);
-        join(&hits->figures[r], &found, s.numbers.has_unread || places->n == WORD_PLACES_MAX);
-    }
+    if (s.numbers.n > 0)
+        find_figures(&s, hits);
+    if (s.numbers.has_unread || places->n == WORD_PLACES_MAX)
+        hits->is_open = true;
+    for (size_t r = 0; hits->is_open && r < f->rules_n; r++)
+        hits->figures[r].at_most = HUGE_VAL; /* of what is told */
 }

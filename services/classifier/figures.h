@@ -34,6 +34,7 @@ struct figure {
 };
 struct figure_hits {
     struct figure figures[FIGURES_MAX];
+    bool is_open; /* not all was read, in one of the texts: nothing is ruled out */
 };
 
 bool figures_load(struct figures **ret, const struct words *words, json_t *source,

@@ -31,10 +31,10 @@ const struct db_statement link_statements[] = {
      "SELECT m.* FROM unnest($1::uuid[]) AS t(id), LATERAL (SELECT " MEMBER " FROM trait_member"
      " WHERE trait_id = t.id AND campaign_id IS NULL"
      " ORDER BY occurred_ms DESC LIMIT " TEXT(TRAIT_WAITING_MAX) ") m"
-     " UNION SELECT m.* FROM campaign c, LATERAL (SELECT " MEMBER " FROM trait_member"
-     " WHERE campaign_id = c.campaign_id"
+     " UNION SELECT m.* FROM unnest($1::uuid[]) AS t(id), LATERAL (SELECT campaign_id FROM campaign"
+     " WHERE trait_id = t.id ORDER BY last_ms DESC LIMIT " TEXT(TRAIT_ERAS_MAX) ") c,"
+     " LATERAL (SELECT " MEMBER " FROM trait_member WHERE campaign_id = c.campaign_id"
      " ORDER BY occurred_ms DESC LIMIT " TEXT(CAMPAIGN_LINKED_MAX) ") m"
-     " WHERE c.trait_id = ANY($1::uuid[])"
      " UNION SELECT " MEMBER " FROM trait_member"
      " JOIN unnest($2::uuid[], $3::uuid[]) AS p(trait_id, incident_id) USING (trait_id, incident_id)"
      " ORDER BY trait_id, occurred_ms, incident_id"},

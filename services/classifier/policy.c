@@ -187,6 +187,9 @@ static bool adds_nothing(const struct rule *rule, const struct rule *beside, siz
         (rule->needs_human &&
          rule->has_level != beside->has_level)) /* a surer level silences one */
         return false;
+    /* A level that is proven silences a proposal that is not above it. */
+    if (rule->needs_human && beside->proposes && (!rule->proposes || rule->level > beside->level))
+        return false;
     return beside->from_ms <= rule->from_ms && beside->until_ms >= rule->until_ms &&
            !predicate_can_hold(rule->when, beside->when, steps);
 }

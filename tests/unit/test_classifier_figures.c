@@ -141,6 +141,34 @@ static void a_long_text_rules_nothing_out(void **state)
                 isinf(hits.figures[id].at_most));
 }
 
+static void scan(const char *text, struct figure_hits *hits)
+{
+    struct word_hits words = {0};
+    struct word_places places;
+
+    words_scan(policy->words, text, strlen(text), &words, &places);
+    figures_scan(policy->figures, text, strlen(text), &places, hits);
+}
+
+/* What one text tells stays open when another could not be read to its end, whichever comes first. */
+static void a_text_that_is_not_understood_rules_nothing_out(void **state)
+{
+    static const char *const texts[] = {"客户信息泄露20条。",
+                                        "One hundred and fifty thousand customers were affected."};
+    size_t id;
+
+    (void)state;
+    assert_true(figures_find(policy->figures, "personal_records_persons", &id));
+    for (size_t first = 0; first < 2; first++) {
+        struct figure_hits hits = {0};
+
+        scan(texts[first], &hits);
+        scan(texts[!first], &hits);
+        assert_true(hits.figures[id].is_told && hits.figures[id].at_least == 20);
+        assert_true(isinf(hits.figures[id].at_most));
+    }
+}
+
 static const struct bad_row {
     const char *name, *source, *place;
 } bad_rows[] = {
@@ -162,6 +190,8 @@ static const struct bad_row {
     {"a truth that is none",
      "{\"units\":{\"m\":{\"h\":1}},\"figures\":{\"f\":{\"unit\":\"m\",\"bare\":\"yes\"}}}",
      "/figures/f: least must be"},
+    {"digits of no unit", "{\"units\":{\"m\":{\"h\":1}},\"digits\":{\"x\":3}}", "/digits/x"},
+    {"no digits", "{\"units\":{\"m\":{\"h\":1}},\"digits\":{\"m\":0}}", "/digits/m"},
     {"words that are none", "{\"units\":{\"m\":{\"h\":1}},\"nouns\":{\"m\":\"x\"}}",
      "/nouns/m: must be"},
     {"a member that is not known",
@@ -195,6 +225,7 @@ int main(void)
     }
     TEST_ADD_ROWS(&list, rows, check);
     TEST_ADD(&list, a_long_text_rules_nothing_out);
+    TEST_ADD(&list, a_text_that_is_not_understood_rules_nothing_out);
     TEST_ADD_ROWS(&list, bad_rows, refuses);
     failed = test_run("classifier figures", &list);
     policy_unref(policy);

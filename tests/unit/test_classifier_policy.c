@@ -383,6 +383,43 @@ static void what_is_not_verified_never_grades(void **state)
     assert_true(park_of(policy)->rules[2].has_level);
 }
 
+#define PROPOSAL(id, level, when)                                                                  \
+    "{\"id\":\"" id "\",\"level\":\"" level "\",\"when\":" when                                    \
+    ",\"zh\":\"a\",\"en\":\"a\",\"source\":{\"document\":\"d\"}}"
+#define WIDE   "{\"at\":\"/facts/impact/outage_minutes\",\"ge\":\"1 h\"}"
+#define NARROW "{\"all\":[" WIDE ",{\"at\":\"/facts/ongoing\",\"eq\":true}]}"
+
+static const struct proposals_row {
+    const char *name, *rules;
+    bool is_good;
+} proposals_rows[] = {
+    {"a higher one beside a wider one: a surer level between them silences that only",
+     PROPOSAL("low", "larger", WIDE) "," PROPOSAL("high", "extreme", NARROW), true},
+    {"a lower one beside a wider one",
+     PROPOSAL("high", "extreme", WIDE) "," PROPOSAL("low", "larger", NARROW), false},
+};
+
+static void a_proposal_adds_what_it_may_ask(void **state)
+{
+    const struct proposals_row *row = *state;
+    AUTO(scratch_close) struct scratch s;
+    AUTO(auto_policy) struct policy *policy = NULL;
+    AUTO(auto_json) json_t *doc = NULL;
+    char text[2048];
+    struct err err = {0};
+
+    snprintf(text, sizeof(text),
+             "{\"id\":\"park-lingang\",\"zh\":\"a\",\"en\":\"a\",\"rules\":[%s]}", row->rules);
+    scratch_open(&s);
+    doc = json_loads(text, 0, NULL);
+    write_doc(&s, PARK, doc, 0);
+    if (row->is_good)
+        assert_ok(policy_load(&policy, s.folder, &err), &err);
+    else
+        assert_fails(policy_load(&policy, s.folder, &err), &err, ERR_CONFIG,
+                     "\"low\" can never decide anything");
+}
+
 static void files_that_cannot_be_read_are_named(void **state)
 {
     AUTO(scratch_close) struct scratch s;
@@ -448,6 +485,7 @@ int main(void)
     TEST_ADD(&list, without_links_it_loads);
     TEST_ADD(&list, the_version_follows_the_rules_only);
     TEST_ADD(&list, what_is_not_verified_never_grades);
+    TEST_ADD_ROWS(&list, proposals_rows, a_proposal_adds_what_it_may_ask);
     TEST_ADD(&list, files_that_cannot_be_read_are_named);
     TEST_ADD(&list, a_refused_reload_changes_nothing);
     return test_run("classifier policy", &list);
