@@ -59,29 +59,16 @@ static bool publish(struct work *k, enum event_type type, const struct owed *o, 
     return work_publish(k, type, &event_id, b);
 }
 
+#define DUTY_NAME_MAX_BYTES ((size_t)520) /* regime/duty, 64 characters each */
+
 /* --- which duties ------------------------------------------------------------------------------ */
 
-bool duties_judge(struct work *k, const struct event *grade)
-{
-    AUTO(buf_done) struct buf names;
-    const struct policy_duty *duties;
-    size_t n;
-
-    buf_init(&names, POLICY_DUTIES_MAX * 160);
-    duties = policy_duties(k->w->policy, &n);
-    for (size_t i = 0; i < n; i++)
-        if (!(k->inc->drill && duties[i].duty->regulator) &&
-            policy_applies(k->w->policy, &duties[i], grade->incident_classified))
-            buf_printf(&names, "%s%s/%s", names.len ? " " : "", duties[i].regime,
-                       duties[i].duty->id);
-    return !names.failed && text_keep(&k->inc->duties, buf_text(&names), k->w->arena);
-}
-
-static bool is_owed(const struct incident *inc, const char *regime, const char *duty)
+/* names: as inc->duties has them. */
+static bool is_named(const char *names, const char *regime, const char *duty)
 {
     size_t regime_len = strlen(regime), duty_len = strlen(duty);
 
-    for (const char *at = inc->duties; at && *at; at += strspn(at, " ")) {
+    for (const char *at = names; at && *at; at += strspn(at, " ")) {
         size_t len = strcspn(at, " ");
 
         if (len == regime_len + 1 + duty_len && strncmp(at, regime, regime_len) == 0 &&
@@ -90,6 +77,36 @@ static bool is_owed(const struct incident *inc, const char *regime, const char *
         at += len;
     }
     return false;
+}
+
+/* What runs goes on, whatever more has become known, and whatever the policy's files say now: only a person's decision on the grade ends it. */
+static void keep_running(const struct incident *inc, struct buf *names)
+{
+    for (size_t i = 0; i < inc->owed_n; i++)
+        if (owed_is_open(&inc->owed[i]) &&
+            !is_named(buf_text(names), inc->owed[i].regime, inc->owed[i].duty))
+            buf_printf(names, "%s%s/%s", names->len ? " " : "", inc->owed[i].regime,
+                       inc->owed[i].duty);
+}
+
+bool duties_judge(struct work *k, const struct event *grade)
+{
+    AUTO(buf_done) struct buf names;
+    const struct policy_duty *duties;
+    bool is_decided =
+        grade->incident_classified->answers_event_id && !grade->incident_classified->refused_why;
+    size_t n;
+
+    buf_init(&names, (POLICY_DUTIES_MAX + k->inc->owed_n) * DUTY_NAME_MAX_BYTES);
+    duties = policy_duties(k->w->policy, &n);
+    for (size_t i = 0; i < n; i++)
+        if (!(k->inc->drill && duties[i].duty->regulator) &&
+            policy_applies(k->w->policy, &duties[i], grade->incident_classified))
+            buf_printf(&names, "%s%s/%s", names.len ? " " : "", duties[i].regime,
+                       duties[i].duty->id);
+    if (!is_decided)
+        keep_running(k->inc, &names);
+    return !names.failed && text_keep(&k->inc->duties, buf_text(&names), k->w->arena);
 }
 
 static const struct owed *latest(const struct incident *inc, const struct policy_duty *p)
@@ -196,7 +213,7 @@ bool duties_begin(struct work *k, int64_t appended_ms)
     for (size_t i = 0; i < k->inc->owed_n; i++) {
         struct owed *o = &k->inc->owed[i];
 
-        if (owed_is_open(o) && !is_owed(k->inc, o->regime, o->duty) && !stop(k, o))
+        if (owed_is_open(o) && !is_named(k->inc->duties, o->regime, o->duty) && !stop(k, o))
             return false;
     }
     duties = policy_duties(k->w->policy, &n);
@@ -204,7 +221,7 @@ bool duties_begin(struct work *k, int64_t appended_ms)
         const struct owed *o = latest(k->inc, &duties[i]);
 
         if ((!o || o->state == CLOCK_STOPPED) &&
-            is_owed(k->inc, duties[i].regime, duties[i].duty->id) &&
+            is_named(k->inc->duties, duties[i].regime, duties[i].duty->id) &&
             !create(k, &duties[i], appended_ms))
             return false;
     }

@@ -90,12 +90,16 @@ static const struct row {
      "+7200; grade general 0; +1; acknowledged e; +99999",
      "R general.1 dept_head first_grade O+ triage-1h warned S reported/general "
      "O= triage-1h satisfied S triaged/general"},
-    {"what a grade does not owe any more falls away, and comes back anew",
-     "grade larger 0 cac; acknowledged e; grade general 1; grade larger 2 cac",
+    {"what a person's grade does not owe any more falls away, and comes back anew",
+     "grade larger 0 cac; acknowledged e; grade general 1 decided; grade larger 2 cac",
      LARGER_CAC " O= triage-1h satisfied S triaged/larger O= operator-4h stopped O= "
-                "summary-30d stopped S triaged/general R larger.1 security_lead level_raised R "
+                "summary-30d stopped S triaged/general^ R larger.1 security_lead level_raised R "
                 "larger.park.1 duty_officer level_raised O+ operator-4h running O+ summary-30d "
                 "anchor_missing S triaged/larger"},
+    {"what runs goes on whatever rules make of what more is known",
+     "grade larger 0 cac; acknowledged e; grade larger 1; file operator-4h",
+     LARGER_CAC " O= triage-1h satisfied S triaged/larger S triaged/larger O= operator-4h "
+                "satisfied S triaged/larger"},
     {"filing", "grade larger 0 cac; acknowledged e; file operator-4h; file operator-4h",
      LARGER_CAC " O= triage-1h satisfied S triaged/larger O= operator-4h satisfied S "
                 "triaged/larger S triaged/larger!"},
