@@ -305,6 +305,15 @@ void service_check(struct service *svc, const char *name, bool ready, const char
                log_str("check", name), log_str("detail", detail));
 }
 
+void service_policy(struct service *svc, const struct err *refused)
+{
+    char text[sizeof(refused->text) + 64] = "in force";
+
+    if (refused->kind != ERR_NONE)
+        (void)snprintf(text, sizeof(text), "the one in the folder is refused: %s", refused->text);
+    service_check(svc, "policy", true, text);
+}
+
 void service_started(struct service *svc)
 {
     if (!service_stopping(svc))

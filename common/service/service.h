@@ -51,6 +51,9 @@ int service_admin_port(const struct service *svc);
 void service_check(struct service *svc, const char *name, bool ready, const char *detail);
 void service_started(struct service *svc);
 
+/* What became of the watched folder's last change: in force, or, with an error, refused, and the one before stays. No reason not to be ready. */
+void service_policy(struct service *svc, const struct err *refused);
+
 /* A named loop lives: call at least every few seconds. service_loop() forgets its own when it
  * ends. */
 void service_alive(struct service *svc, const char *loop);

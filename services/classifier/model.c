@@ -152,13 +152,16 @@ bool text_model_load(struct text_model **ret, const void *file, size_t len, stru
     if (!m)
         return err_memory(err);
     if (len != MODEL_FILE_BYTES || memcmp(at, MAGIC, 8) != 0)
-        return err_set(err, ERR_CONFIG,
-                       "is no text model of this version (%zu bytes, not %zu): train it anew with "
-                       "`tongbao model train`",
-                       len, (size_t)MODEL_FILE_BYTES);
+        return err_set(
+            err, ERR_CONFIG,
+            "is no text model of this version (%zu bytes, not %zu): remove it, then train it with "
+            "`tongbao model train`",
+            len, (size_t)MODEL_FILE_BYTES);
     at += 8;
     if (get_number(&at) != MODEL_BUCKETS || get_number(&at) != MODEL_CATEGORIES)
-        return err_set(err, ERR_CONFIG, "is a text model of other dimensions: train it anew");
+        return err_set(err, ERR_CONFIG,
+                       "is a text model of other dimensions: remove it, then train it with "
+                       "`tongbao model train`");
     for (size_t c = 0; c < MODEL_CATEGORIES; c++) {
         m->bias[c] = get_float(&at);
         m->scale[c] = get_float(&at);

@@ -39,19 +39,19 @@ void escalator_close(struct escalator *e)
     buf_done(&e->body);
 }
 
-void escalator_reload(struct escalator *e)
+bool escalator_reload(struct escalator *e, struct err *err)
 {
     struct policy *policy = NULL;
-    struct err err = {0};
 
-    if (!policy_load(&policy, e->conf->policy, &err)) {
+    if (!policy_load(&policy, e->conf->policy, err)) {
         metric_add(&escalator_policy_refused_total, 1);
-        log_err(LOG_ERROR, "the policy is refused, the one before stays", &err);
-        return;
+        log_err(LOG_ERROR, "the policy is refused, the one before stays", err);
+        return false;
     }
     policy_free(e->policy);
     e->policy = policy;
     log_at(LOG_INFO, "policy loaded", log_str("policy", e->conf->policy));
+    return true;
 }
 
 /* Asked in every transaction whether it changed: who was registered a moment ago is called. */

@@ -39,7 +39,7 @@ bool escalator_open(struct escalator *e, const struct escalator_conf *conf,
 void escalator_close(struct escalator *e);
 
 /* Reads the policy again; a bad one is logged, counted, and the one before stays. */
-void escalator_reload(struct escalator *e);
+bool escalator_reload(struct escalator *e, struct err *err);
 
 bool escalator_apply(struct escalator *e, struct sink_tx *tx, const struct flow_record *records,
                      size_t n, struct err *err) MUST_CHECK;

@@ -40,8 +40,10 @@ static void turn(void *ctx, bool database_there)
 static void reload(void *ctx)
 {
     struct parts *parts = ctx;
+    struct err err = {0};
 
-    escalator_reload(parts->escalator);
+    (void)escalator_reload(parts->escalator, &err);
+    service_policy(parts->svc, &err);
 }
 
 static bool run_sink(struct parts *parts, struct err *err)
@@ -101,6 +103,7 @@ static bool run(const struct escalator_conf *conf, struct err *err)
     if (!service_open(&svc, &frame, err) || !escalator_open(&escalator, conf, err))
         return err_wrap(err, "start");
     parts.svc = svc;
+    service_policy(svc, &(struct err){0});
     service_on_reload(svc, reload, &parts);
     return service_loop(svc, "sink", escalate_once, &parts, err);
 }

@@ -62,10 +62,11 @@ static void reload(void *ctx)
     AUTO(auto_templates) struct templates *fresh = NULL;
     struct err err = {0};
 
-    if (!templates_load(&fresh, parts->conf->policy, &err)) {
+    if (!templates_load(&fresh, parts->conf->policy, &err))
         log_err(LOG_WARN, "the new templates are refused, the old ones stay", &err);
+    service_policy(parts->svc, &err);
+    if (err.kind != ERR_NONE)
         return;
-    }
     sender_reload(parts->sender, TAKE(fresh));
     log_at(LOG_INFO, "templates in force", log_str("policy", parts->conf->policy));
 }
@@ -99,6 +100,7 @@ static bool run(const struct notifier_conf *conf, struct err *err)
         return err_wrap(err, "start");
     parts.svc = svc;
     parts.sender = sender;
+    service_policy(svc, &(struct err){0});
     service_on_reload(svc, reload, &parts);
     ok = service_loop(svc, "sink", notify_once, &parts, err);
     service_on_reload(svc, NULL, NULL);

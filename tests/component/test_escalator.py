@@ -490,7 +490,10 @@ def test_a_bad_policy_is_refused_and_the_old_one_stays(bus):
     inc = Incident(bus)
     inc.answer(inc.grade("general"))
     assert inc.raised()[0][0] == "general"
+    said = lambda: {c["name"]: c for c in bus.service.admin("/readyz").json()["checks"]}["policy"]  # noqa: E731
+    assert said()["ready"] and "refused" in said()["detail"] and "chains.json" in said()["detail"], said()
     (bus.policy / "chains.json").write_text(before)
+    wait_until(lambda: said()["detail"] == "in force", 10, "seen without a signal")
 
 
 # --- hard cases ----------------------------------------------------------------------------------------

@@ -103,7 +103,18 @@ def test_texts_that_cannot_be_learned_from_are_named(tmp_path):
     done = model("train", policy)
     assert done.returncode == 78 and "mine.jsonl:2" in done.stderr and "category" in done.stderr
     (policy / "model.bin").write_bytes(b"no model")
-    assert "model.bin" in grade({"summary": "x"}, policy=policy)[2]
+    told = grade({"summary": "x"}, policy=policy)[2]
+    assert "model.bin" in told and "remove it, then train it" in told
+
+
+def test_one_file_of_texts_cannot_be_tested_and_an_empty_one_is_none(tmp_path):
+    policy = tmp_path / "policy"
+    shutil.copytree(ROOT / "deploy/policy", policy)
+    for path in sorted((policy / "texts").glob("*.jsonl"))[1:]:
+        path.unlink()
+    (policy / "texts/empty.jsonl").write_text("")
+    done = model("test", policy)
+    assert done.returncode == 78 and "by those of the others" in done.stderr and done.stdout == "", done
 
 
 def test_a_bad_policy_is_named(tmp_path):
@@ -305,6 +316,16 @@ def test_diff_of_the_same_policy_says_so():
     assert "the same policy" in done.stdout and done.stdout.count("\n") == 3
     told = json.loads(policy("diff", POLICY, POLICY, "--json").stdout)
     assert told["rules"] == told["lists"] == told["files"] == []
+
+
+def test_diff_of_files_that_grade_nothing_names_them(folder):
+    edit(folder / "obligations/cac-2025.json", lambda d: d["obligations"].pop())
+    with open(folder / "texts/callers.jsonl", "a") as f:
+        f.write('{"text": "x", "category": "intrusion"}\n')
+    done = policy("diff", POLICY, folder, check=True)
+    assert "the same policy" not in done.stdout and "the same rules of grading" in done.stdout
+    told = json.loads(policy("diff", POLICY, folder, "--json").stdout)
+    assert {f["file"]: f["change"] for f in told["files"]} == {"obligations/cac-2025.json": "changed", "texts/callers.jsonl": "changed"}
 
 
 def test_diff_tells_rules_words_and_files(folder):

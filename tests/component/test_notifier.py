@@ -212,6 +212,8 @@ def test_templates_are_read_again_at_sighup(notifier, tmp_path):
     try:
         assert reload(json.dumps(good | {"subject": "新的 {reference}"}), "templates in force").startswith("新的 TB-")
         assert reload('{"subject": "{refrence}"}', "the new templates are refused").startswith("新的 TB-")
+        said, = [c for c in notifier.service.admin("/readyz").json()["checks"] if c["name"] == "policy"]
+        assert said["ready"] and "refused" in said["detail"] and "zh.json" in said["detail"], said
     finally:
         notifier.service.stop()
         notifier.service.set(policy=ROOT / "deploy/policy")

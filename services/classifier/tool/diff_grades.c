@@ -206,10 +206,11 @@ static bool finish_incident(struct replay *r, struct err *err)
     arena_init(&arena, ARENA_BYTES);
     if (!last)
         return true;
-    if (!read_grade(last, &grade, &arena, err) ||
-        !decide_again(r->before, &grade, &arena, &before, err) ||
-        !decide_again(r->after, &grade, &arena, &after, err))
+    if (!read_grade(last, &grade, &arena, err))
         return false;
+    if (!decide_again(r->before, &grade, &arena, &before, err) ||
+        !decide_again(r->after, &grade, &arena, &after, err))
+        return err_wrap(err, "%s", grade.reference);
     r->graded++;
     changes = compare(&before, &after);
     if (!changes)

@@ -1,7 +1,9 @@
 /* tongbao policy diff without --replay: what differs in the files of two folders. */
+#include <glob.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/hash.h"
 #include "proto/policy_file.h"
 #include "services/classifier/policy.h"
 #include "services/classifier/tool/folder.h"
@@ -42,6 +44,32 @@ static void add_rules(json_t *rules, const char *regime, const json_t *doc)
     (void)json_object_set_new(rules, regime, by_id);
 }
 
+/* The text model's texts: which they are, not what they say. */
+static bool add_texts(struct side *s, struct err *err)
+{
+    AUTO(globfree) glob_t files = {0};
+    char pattern[PATH_BYTES];
+
+    if (snprintf(pattern, sizeof(pattern), "%s/texts/*.jsonl", s->folder) >= PATH_BYTES)
+        return err_set(err, ERR_CONFIG, "%.100s…: the path is too long", s->folder);
+    if (glob(pattern, 0, NULL, &files) != 0)
+        return true; /* there are none */
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        AUTO(buf_done) struct buf text;
+        uint8_t digest[SHA256_LEN];
+        char hex[SHA256_HEX_MAX];
+
+        if (!file_read(&text, files.gl_pathv[i], MODEL_FILE_BYTES, err))
+            return false;
+        sha256(buf_text(&text), text.len, digest);
+        hex_encode(hex, digest, SHA256_LEN);
+        if (json_object_set_new(s->docs, files.gl_pathv[i] + strlen(s->folder) + 1,
+                                json_string(hex)))
+            return err_memory(err);
+    }
+    return true;
+}
+
 static bool side_open(struct side *s, const char *folder, struct err *err)
 {
     static const char *const subs[] = {"", "regimes", "obligations", "templates", "cases"};
@@ -56,6 +84,8 @@ static bool side_open(struct side *s, const char *folder, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(subs); i++)
         if (!folder_read(s->docs, folder, subs[i], 16 * POLICY_FILE_MAX_BYTES, err))
             return false;
+    if (!add_texts(s, err))
+        return false;
     json_object_foreach(s->docs, file, doc)
     {
         if (strncmp(file, "regimes/", strlen("regimes/")) == 0)
@@ -326,7 +356,9 @@ static void write_answer(struct buf *out, const struct side *before, const struc
     (void)buf_printf(out, "old  %s  %s\nnew  %s  %s\n", before->policy->version, before->folder,
                      after->policy->version, after->folder);
     if (strcmp(before->policy->version, after->policy->version) == 0)
-        (void)buf_str(out, "the same policy: every report is graded alike\n");
+        (void)buf_printf(out, "%s: every report is graded alike\n",
+                         json_array_size(files) == 0 ? "the same policy"
+                                                     : "the same rules of grading");
     write_rules(out, json_object_get(answer, "rules"));
     for (size_t i = 0; i < json_array_size(lists); i++) {
         const json_t *item = json_array_get(lists, i);

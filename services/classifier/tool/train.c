@@ -224,12 +224,16 @@ static bool train_bytes(const struct samples *s, size_t without, struct buf *ret
             wanted[problem.l] = s->all[i].category;
             rows[problem.l++] = s->all[i].features;
         }
-    ok = wanted && rows && weights.weights && problem.l > 0 && (m = train(&problem, &how));
+    if (!wanted || !rows || !weights.weights)
+        ok = err_memory(err);
+    else if (problem.l == 0)
+        ok = err_set(err, ERR_CONFIG,
+                     "no texts to learn from: a file is tested by those of the others");
+    else
+        ok = (m = train(&problem, &how)) || err_memory(err);
     if (ok) {
         take_weights(&weights, s, m);
         ok = model_write(&weights, ret, err);
-    } else {
-        err_set(err, ERR_CONFIG, "too few texts, or no memory");
     }
     free(weights.weights);
     free(wanted);
@@ -291,6 +295,14 @@ static void count(struct score *score, const struct text_model *m, const struct 
     score->sure_right += answer.probability[best] >= SURE && (int)best == sample->category;
 }
 
+static bool has_texts(const struct samples *s, size_t file)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->all[i].file == file)
+            return true;
+    return false;
+}
+
 static bool test_file(const struct samples *s, size_t file, FILE *out, struct err *err)
 {
     AUTO(auto_text_model) struct text_model *m = NULL;
@@ -317,7 +329,7 @@ bool train_test(const struct policy *policy, const char *folder, FILE *out, stru
     if (!read_all(&s, policy, folder, err))
         return false;
     for (size_t i = 0; i < s.files.gl_pathc; i++)
-        if (!test_file(&s, i, out, err))
-            return false;
+        if (has_texts(&s, i) && !test_file(&s, i, out, err))
+            return err_wrap(err, "%s", s.files.gl_pathv[i]);
     return true;
 }
