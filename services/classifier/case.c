@@ -184,19 +184,22 @@ const struct report_submitted *case_first_report(const struct case_file *c)
     return NULL;
 }
 
-/* Those that are of its kind and by its sender. */
-static size_t count_like(const struct case_file *c, const struct event *ev)
+/* Is there room for one more of its kind by its sender? */
+static bool has_room(const struct case_file *c, const struct event *ev)
 {
-    size_t ret = 0;
+    size_t n = 0, bytes = ev->arena.used;
 
     for (size_t i = 0; i < c->inputs_n; i++) {
         const struct event *other = &c->inputs[i].ev;
 
-        ret += !c->inputs[i].is_stranger && other->type == ev->type &&
-               case_scope_of(other) == case_scope_of(ev) &&
-               strcmp(other->enterprise_id.text, ev->enterprise_id.text) == 0;
+        if (c->inputs[i].is_stranger || other->type != ev->type ||
+            case_scope_of(other) != case_scope_of(ev) ||
+            strcmp(other->enterprise_id.text, ev->enterprise_id.text) != 0)
+            continue;
+        n++;
+        bytes += other->arena.used;
     }
-    return ret;
+    return n < CASE_INPUTS_MAX && bytes <= CASE_INPUTS_MAX_BYTES;
 }
 
 /* The campaign that has hit most: of several it is what a grade goes by. NULL: the incident is part of none. */
@@ -239,9 +242,10 @@ static enum case_outcome take_input(struct case_file *c, struct event *ev, bool 
                 "for incidents: replay it when the incident is there");
         return CASE_REFUSED;
     }
-    if (count_like(c, ev) >= CASE_INPUTS_MAX) {
-        err_set(err, ERR_INPUT, "the incident has %d %s of this sender already", CASE_INPUTS_MAX,
-                event_types[ev->type].name);
+    if (!has_room(c, ev)) {
+        err_set(err, ERR_INPUT,
+                "the incident has %d %s of this sender already, or as many as %zu MiB hold",
+                CASE_INPUTS_MAX, event_types[ev->type].name, CASE_INPUTS_MAX_BYTES >> 20);
         return ev->type == EVENT_ACTION_RECLASSIFIED && case_first_report(c) ? CASE_ANSWERED
                                                                              : CASE_REFUSED;
     }

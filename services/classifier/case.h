@@ -24,7 +24,7 @@
  * Strangers   An event of another enterprise is refused unless its actor is the park (hard case 10); early ones when the incident opens.
  *
  * Threads     One at a time. Ownership: a case owns its inputs.
- * Bounds      CASE_INPUTS_MAX inputs of one kind by one sender: nobody takes another's room, and no supplement that of a report or a decision.
+ * Bounds      CASE_INPUTS_MAX inputs of one kind by one sender, and CASE_INPUTS_MAX_BYTES decoded: nobody takes another's room, and no supplement that of a report or a decision.
  * Errors      ERR_INPUT: the event must not be applied, it belongs among the dead letters. ERR_FATAL: no memory.
  */
 #ifndef SERVICES_CLASSIFIER_CASE_H
@@ -34,7 +34,8 @@
 #include "proto/event.h"
 #include "services/classifier/standing.h"
 
-#define CASE_INPUTS_MAX 256 /* of one type, one enterprise and one scope */
+#define CASE_INPUTS_MAX       256 /* of one type, one enterprise and one scope */
+#define CASE_INPUTS_MAX_BYTES ((size_t)4 * 1024 * 1024)
 #define CASE_ARENA_MAX_BYTES                                                                       \
     ((size_t)16 * 1024 * 1024) /* of one regrade: merged facts, texts and reasons */
 

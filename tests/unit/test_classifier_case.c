@@ -1092,6 +1092,41 @@ static void fill(struct run *r, struct spec s)
     assert_contains(err.text, "has 256 report.supplemented of this sender");
 }
 
+/* Fewer when they are large: what a sender makes of a case is bounded in bytes, too. */
+static void large_ones_are_bounded(void **state)
+{
+    AUTO(run_done) struct run r;
+    AUTO(buf_done) struct buf body;
+    struct spec s = {SUPPLEMENT, 2, OURS, "enterprise", NULL};
+    struct err err = {0};
+    size_t bytes = 0;
+
+    (void)state;
+    buf_init(&body, 100000);
+    buf_printf(&body, "\"summary\":\"%012000d\",\"cause\":\"%012000d\",\"traces\":\"%012000d\"", 0,
+               0, 0);
+    for (char *at = body.data; (at = strstr(at, "000"));) /* 4000 characters each */
+        memcpy(at, "。", 3);
+    s.more = buf_text(&body);
+    run_init(&r);
+    must_feed(&r, &thin);
+    for (;;) {
+        struct event ev = make(&s);
+        enum case_outcome outcome;
+
+        snprintf(ev.id.text + 24, 13, "%012zu", 5000 + r.file.inputs_n);
+        bytes += ev.arena.used;
+        outcome = case_take(&r.file, &ev, true, NULL, &err);
+        event_done(&ev);
+        if (outcome != CASE_CHANGED)
+            break;
+    }
+    assert_in_range(r.file.inputs_n, 50, CASE_INPUTS_MAX / 2);
+    assert_true(bytes > CASE_INPUTS_MAX_BYTES);
+    assert_contains(err.text, "as many as 4 MiB hold");
+    must_feed(&r, &(struct spec){SUPPLEMENT, 3, OURS, "park", "\"summary\":\"x\""});
+}
+
 /* There is room for no more decisions, and never will be: who decides is told so. Before the incident is known there is nobody to tell it. */
 static void hard_case_11_a_full_case_answers(void **state)
 {
@@ -1459,6 +1494,7 @@ int main(void)
     TEST_ADD(&list, hard_case_10_early_strangers_are_found_out);
     TEST_ADD_ROWS(&list, answer_rows, hard_case_11_every_decision_has_one_answer);
     TEST_ADD(&list, hard_case_11_a_refusal_is_no_grade);
+    TEST_ADD(&list, large_ones_are_bounded);
     TEST_ADD(&list, hard_case_11_a_full_case_answers);
     TEST_ADD_ROWS(&list, challenge_rows, a_decision_is_challenged_by_what_is_news);
     TEST_ADD(&list, a_published_grade_keeps_the_challenge_of_its_decision);
