@@ -402,7 +402,9 @@ def test_a_raised_level_calls_again_and_a_lowered_one_does_not(bus):
     assert inc.duties()[f"{CAC}/operator-4h"] == "running"
     assert inc.answer(inc.grade("general", revision=2))["level"] == "general"
     bus.settle()
-    assert len(inc.raised()) == 4 and inc.duties()[f"{CAC}/operator-4h"] == "stopped"
+    assert len(inc.raised()) == 4 and inc.duties()[f"{CAC}/operator-4h"] == "running", "rules end no duty that runs"
+    inc.grade("general", revision=3, answers_event_id=str(uuid.uuid4()), decided_by="park", actor={"scope": "park", "id": "key-2"}, why="x")
+    inc.wait(lambda i: i.duties()[f"{CAC}/operator-4h"] == "stopped", "a person does")
     stale = inc.answer(inc.grade("extreme", revision=1))
     assert not stale["applied"] and stale["level"] == "general" and inc.row()["level"] == "general"
 
