@@ -2,13 +2,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-bool file_read(struct buf *ret, const char *path, size_t max, struct err *err)
+static bool read_all(struct buf *ret, FILE *f, const char *path, size_t max, struct err *err)
 {
-    AUTO(auto_fclose) FILE *opened = strcmp(path, "-") == 0 ? NULL : fopen(path, "re");
-    FILE *f = strcmp(path, "-") == 0 ? stdin : opened;
     char piece[65536];
     size_t n;
 
@@ -20,6 +19,26 @@ bool file_read(struct buf *ret, const char *path, size_t max, struct err *err)
     if (ferror(f))
         return err_set(err, ERR_CONFIG, "%s: cannot be read", path);
     return !ret->failed || err_set(err, ERR_CONFIG, "%s: has more than %zu bytes", path, max);
+}
+
+bool file_read_any(struct buf *ret, const char *path, size_t max, struct err *err)
+{
+    AUTO(auto_fclose) FILE *opened = strcmp(path, "-") == 0 ? NULL : fopen(path, "re");
+
+    return read_all(ret, strcmp(path, "-") == 0 ? stdin : opened, path, max, err);
+}
+
+bool file_read(struct buf *ret, const char *path, size_t max, struct err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    AUTO(auto_fclose) FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+    struct stat st;
+
+    if (f && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
+        buf_init(ret, max);
+        return err_set(err, ERR_CONFIG, "%s: is no regular file: take it out of the folder", path);
+    }
+    return read_all(ret, f, path, max, err);
 }
 
 #define FNV_BASIS UINT64_C(14695981039346656037)

@@ -14,8 +14,10 @@
 #include "common/base/buf.h"
 #include "common/base/err.h"
 
-/* The whole file; "-" is standard input. Initialises `ret`, which is to be done with also after an error. */
+/* The whole of a regular file: a pipe in a folder of files would be waited for. Initialises `ret`, which is to be done with also after an error. */
 bool file_read(struct buf *ret, const char *path, size_t max, struct err *err) MUST_CHECK;
+/* The same of whatever a person names; "-" is standard input. */
+bool file_read_any(struct buf *ret, const char *path, size_t max, struct err *err) MUST_CHECK;
 
 /* Another number when a file of the folder, or of a folder right in it, was made, written, replaced or removed. 0: it cannot be read. */
 uint64_t folder_stamp(const char *folder);

@@ -307,10 +307,11 @@ void service_check(struct service *svc, const char *name, bool ready, const char
 
 void service_policy(struct service *svc, const struct err *refused)
 {
-    char text[sizeof(refused->text) + 64] = "in force";
+    char text[sizeof(refused->text) + 80] = "in force";
 
     if (refused->kind != ERR_NONE)
-        (void)snprintf(text, sizeof(text), "the one in the folder is refused: %s", refused->text);
+        (void)snprintf(text, sizeof(text),
+                       "the one before stays; the one in the folder is refused: %s", refused->text);
     service_check(svc, "policy", true, text);
 }
 

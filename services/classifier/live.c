@@ -60,12 +60,12 @@ void policy_live_reload(struct policy_live *live)
         log_err(LOG_WARN, "the new policy is refused, the old one stays", &live->refused);
         return;
     }
+    announce(fresh); /* also the same: whoever asked for it, or mended it, is told */
     if (strcmp(fresh->version, atomic_load(&live->current)->version) == 0) {
         policy_unref(fresh);
         return;
     }
     metric_add(&classifier_policy_loads_total, 1);
-    announce(fresh);
     pthread_mutex_lock(&live->lock);
     old = atomic_exchange(&live->current, fresh);
     pthread_mutex_unlock(&live->lock);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -558,6 +559,14 @@ static bool load_all(struct loading *l, struct err *err)
            load_regimes(l, err);
 }
 
+static bool is_folder(const char *folder, struct err *err)
+{
+    struct stat st;
+
+    return (stat(folder, &st) == 0 && S_ISDIR(st.st_mode)) ||
+           err_set(err, ERR_CONFIG, "there is no such folder: name the one with words.json in it");
+}
+
 bool policy_load(struct policy **ret, const char *folder, struct err *err)
 {
     AUTO(auto_policy) struct policy *p = calloc(1, sizeof(*p));
@@ -574,7 +583,7 @@ bool policy_load(struct policy **ret, const char *folder, struct err *err)
     if (!p->docs || !predicate_set_new(&p->conditions, err))
         return err_memory(err);
     sha256_begin(&l.version);
-    ok = load_all(&l, err) && predicate_set_close(p->conditions, err);
+    ok = is_folder(folder, err) && load_all(&l, err) && predicate_set_close(p->conditions, err);
     p->view.conditions = NULL;      /* of the file that was read last */
     sha256_end(&l.version, digest); /* also releases it */
     if (!ok)

@@ -314,7 +314,7 @@ bool enterprise_add(const struct ctl_conf *conf, char **args, struct err *err)
     AUTO(park_done) struct park_file file = {0};
     struct added added = {.keys = keys};
 
-    if (!file_read(&text, args[0], PARK_MAX_BYTES, err))
+    if (!file_read_any(&text, args[0], PARK_MAX_BYTES, err))
         return false;
     if (!park_parse(&file, buf_text(&text), text.len, err))
         return input_error(err, args[0]);

@@ -95,7 +95,7 @@ static bool ask(const struct ctl_conf *conf, const char *method, const char *pat
 
 static bool read_report(struct buf *body, const char *path, struct err *err)
 {
-    if (file_read(body, path, REPORT_MAX_BYTES, err))
+    if (file_read_any(body, path, REPORT_MAX_BYTES, err))
         return true;
     return body->failed ? err_set(err, ERR_CONFIG,
                                   "%s: has more than %zu bytes; intake takes 262144 unless it is "

@@ -218,7 +218,7 @@ def test_check_and_test_refuse_cases_that_are_none(folder, change, words):
 
 @pytest.mark.parametrize("command", ["check", "test"])
 def test_a_folder_that_is_none_is_named(command, folder):
-    refused(policy(command, "/nowhere"), 78, "/nowhere", "No such file or directory")
+    refused(policy(command, "/nowhere"), 78, "/nowhere", "there is no such folder")
     refused(policy(command, folder / "words.json"), 78, "words.json")
     refused(policy(command), 78, f"usage: tongbao policy {command} DIR")
     refused(policy(command, folder, folder), 78, "usage")

@@ -443,7 +443,12 @@ static void files_that_cannot_be_read_are_named(void **state)
     assert_fails(policy_load(&policy, s.folder, &err), &err, ERR_CONFIG, "1 to 16 files");
     path_of(path, &s, "words.json");
     unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0); /* nobody ever writes into it */
+    assert_fails(policy_load(&policy, s.folder, &err), &err, ERR_CONFIG, "is no regular file");
+    unlink(path);
     assert_fails(policy_load(&policy, "/nowhere", &err), &err, ERR_CONFIG, "/nowhere");
+    assert_fails(policy_load(&policy, DEPLOYED "/words.json", &err), &err, ERR_CONFIG,
+                 "no such folder");
     assert_null(policy);
 }
 

@@ -55,7 +55,7 @@ bool tool_explain_report(const char *folder, const char *path, const char *langu
     AUTO(buf_done) struct buf text = {0};
 
     if (!check_language(language, err) || !policy_load(&policy, folder, err) ||
-        !file_read(&text, path, REPORT_MAX_BYTES, err))
+        !file_read_any(&text, path, REPORT_MAX_BYTES, err))
         return false;
     if (!json_read_strict(&report, buf_text(&text), text.len, err) ||
         !decide_report(&decided, policy, report, err))
@@ -82,7 +82,7 @@ bool tool_explain_grade(const char *folder, const char *language, bool as_json, 
     struct incident_classified body;
 
     arena_init(&arena, GRADE_MAX_BYTES * 4);
-    if (!check_language(language, err) || !file_read(&text, "-", GRADE_MAX_BYTES, err) ||
+    if (!check_language(language, err) || !file_read_any(&text, "-", GRADE_MAX_BYTES, err) ||
         !json_read_strict(&doc, buf_text(&text), text.len, err))
         return err_wrap(err, "explain-grade");
     if (as_json)
