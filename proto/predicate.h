@@ -102,7 +102,8 @@ bool predicate_can_hold(const struct predicate *p, const struct predicate *unles
 enum tri predicate_eval(const struct predicate *p, const struct predicate_input *in,
                         struct predicate_reads *reads);
 
-/* The first field that keeps an evaluation from an answer and that somebody can be asked for; NULL: none. Names of the view are not meant. */
+/* The first field that keeps an evaluation from an answer and that somebody can be asked for; NULL: none. Names of the view are not meant.
+ * Predicates of one set give one address for one field. */
 const char *predicate_misses(const struct predicate *p, const struct predicate_input *in);
 
 #endif

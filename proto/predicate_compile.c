@@ -181,11 +181,12 @@ static bool compile_pointer(struct compiler *c, struct node *node, const json_t 
                       c->view->shape->name);
     if (!found && node->field->values)
         node->values_of = node->field->values;
-    node->can_be_asked = !found && !(c->view->unasked && strncmp(pointer, c->view->unasked,
-                                                                 strlen(c->view->unasked)) == 0);
     node->pointer = strdup(pointer);
     if (!node->pointer)
         return err_memory(c->err);
+    if (!found &&
+        !(c->view->unasked && strncmp(pointer, c->view->unasked, strlen(c->view->unasked)) == 0))
+        node->missed = node->pointer;
     place_back(c, before);
     return true;
 }

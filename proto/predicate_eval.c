@@ -311,7 +311,7 @@ static const char *search_missed(const struct predicate *p, size_t index,
     if (node->op == OP_NOT)
         return predicate_part_misses(p, index + 1, in);
     if (node->op != OP_ALL && node->op != OP_ANY)
-        return node->can_be_asked && !predicate_is_there(node, in) ? node->pointer : NULL;
+        return node->missed && !predicate_is_there(node, in) ? node->missed : NULL;
     for (size_t i = index + 1; i < node->end; i = p->nodes[i].end) {
         const char *missed = predicate_part_misses(p, i, in);
 

@@ -44,9 +44,10 @@ struct node {
     const struct enum_table *values_of; /* of an enum */
     size_t id;                          /* of a name */
     bool is_dear;                       /* looking costs */
-    bool can_be_asked;                  /* somebody can be asked for it */
-    size_t value, values_n;             /* the operands, in `values` */
-    size_t part;                        /* its number in a set, from 1; 0: none */
+    const char
+        *missed; /* what somebody can be asked for; NULL: nobody. In a set one text for a field */
+    size_t value, values_n; /* the operands, in `values` */
+    size_t part;            /* its number in a set, from 1; 0: none */
 };
 
 /* Nodes in prefix order: the children of node i begin at i + 1, each ends where the next begins. */
@@ -73,6 +74,7 @@ struct atom {
 
 struct predicate_set {
     json_t *numbers;                        /* of the parts by what they say, while it is open */
+    json_t *missed;                         /* its keys: what somebody can be asked for */
     struct part parts[PREDICATE_PARTS_MAX]; /* from 1; children before parents */
     size_t parts_n;
     struct atom *atoms;

@@ -11,8 +11,8 @@ bool predicate_set_new(struct predicate_set **ret, struct err *err)
 {
     struct predicate_set *set = calloc(1, sizeof(*set));
 
-    if (!set || !(set->numbers = json_object())) {
-        free(set);
+    if (!set || !(set->numbers = json_object()) || !(set->missed = json_object())) {
+        predicate_set_free(set);
         return err_memory(err);
     }
     *ret = set;
@@ -24,6 +24,7 @@ void predicate_set_free(struct predicate_set *set)
     if (!set)
         return;
     json_decref(set->numbers);
+    json_decref(set->missed);
     free(set->atoms);
     free(set);
 }
@@ -79,11 +80,23 @@ static bool number_part(struct predicate_set *set, struct predicate *p, size_t i
     return true;
 }
 
+/* The text by which the whole set asks for the field. */
+static bool name_missed(struct predicate_set *set, struct node *node, struct err *err)
+{
+    if (!node->missed)
+        return true;
+    if (!json_object_get(set->missed, node->missed) &&
+        json_object_set_new(set->missed, node->missed, json_true()))
+        return err_memory(err);
+    node->missed = json_object_iter_key(json_object_iter_at(set->missed, node->missed));
+    return true;
+}
+
 /* From the last: the parts of a combination have theirs before it. */
 bool predicate_set_add(struct predicate_set *set, struct predicate *p, struct err *err)
 {
     for (size_t i = p->nodes_n; i-- > 0;)
-        if (!number_part(set, p, i, err))
+        if (!name_missed(set, &p->nodes[i], err) || !number_part(set, p, i, err))
             return false;
     p->part = p->nodes[0].part;
     return true;

@@ -234,12 +234,12 @@ static bool add_rule_reason(struct work *w, const struct regime *regime, const s
 
 /* --- what could raise a level --- */
 
+/* The regime's are the last of the list. One set asks for a field by one text. */
 static bool is_missing(const struct work *w, const char *pointer, const char *regime,
                        struct missing **ret)
 {
-    for (size_t i = 0; i < w->ret->missing_n; i++)
-        if (w->ret->missing[i].regime == regime &&
-            strcmp(w->ret->missing[i].pointer, pointer) == 0) {
+    for (size_t i = w->ret->missing_n; i-- > 0 && w->ret->missing[i].regime == regime;)
+        if (w->ret->missing[i].pointer == pointer) {
             *ret = &w->ret->missing[i];
             return true;
         }

@@ -175,6 +175,7 @@ static void check_input(struct predicate *const *predicates, const struct predic
     struct inner inner;
     struct known known;
     struct predicate_input alone, together;
+    const char *asked[PREDICATES];
 
     fill_any(&body, &inner, &known);
     alone = (struct predicate_input){
@@ -188,6 +189,10 @@ static void check_input(struct predicate *const *predicates, const struct predic
         assert_int_equal(predicate_eval(predicates[i], &together, NULL),
                          predicate_eval(predicates[i], &alone, NULL));
         assert_string_equal(of_set ? of_set : "none", missed ? missed : "none");
+        for (size_t other = 0; of_set && other < i; other++)
+            if (asked[other] && strcmp(asked[other], of_set) == 0)
+                assert_ptr_equal(asked[other], of_set);
+        asked[i] = of_set;
         assert_true(!missed || strncmp(missed, "/absent/", 8) != 0);
     }
 }
