@@ -408,7 +408,8 @@ def test_diff_held_wrong(folder, tmp_path):
     for since in ("yesterday", "7", "d", "-3d", "7w", "2026-13-01", "2026-11-22 03:00"):
         refused(policy("diff", POLICY, POLICY, f"--replay={since}"), 78, "7d", since)
     (tmp_path / "empty").write_text("\n")
-    assert policy("diff", POLICY, POLICY, "--file", tmp_path / "empty", check=True).stdout.startswith("0 graded, 0 differ")
+    empty = policy("diff", POLICY, POLICY, "--file", tmp_path / "empty", check=True).stdout
+    assert empty.startswith("0 graded, 0 differ") and "nothing was compared" in empty
     done = policy("diff", POLICY, POLICY, "--file", "-", input="no json\n{}\n" + lines(classified(VIRUS)))
     assert done.returncode == 1 and "line 1 is no grade" in done.stdout and "line 2 is no grade: /" in done.stdout
     assert "1 graded" in done.stdout and "2 lines are no grades" in done.stderr

@@ -323,6 +323,8 @@ static bool put_sum(struct replay *r, struct err *err)
                      "%zu first grades are of the old policy: %zu follow from it, %zu do not\n",
                      r->graded, r->differ, r->higher, r->lower, r->other_category, r->verified,
                      r->verified - r->faults, r->faults);
+    if (r->graded == 0)
+        (void)buf_str(&text, "nothing was compared: there is no grade by rules in it\n");
     if (r->by_people > 0)
         (void)buf_printf(&text, "%zu grades that people decided were passed over\n", r->by_people);
     return io_put_text(r->out, &text, err);
